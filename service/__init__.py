@@ -1,0 +1,1 @@
+"""profile-sync: RabbitMQ events in, Copernica API calls out, the profiles published back."""

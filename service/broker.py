@@ -1,0 +1,369 @@
+"""RabbitMQ: pika's callbacks become awaitables here, and nowhere else.
+
+A link is one life of two connections: one consumes and acknowledges, one publishes (under a memory
+or disk alarm RabbitMQ stops reading a connection that has published, its acks too). A lost link is
+thrown away and replaced, never mended: RabbitMQ hands back what was not acknowledged.
+"""
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import pika
+import structlog
+from pika.adapters.asyncio_connection import AsyncioConnection
+from pika.adapters.utils.connection_workflow import (
+    AMQPConnectionWorkflowFailed,
+    AMQPConnectorPhaseErrorBase,
+)
+from pika.channel import Channel
+from pika.exceptions import (
+    AMQPConnectionError,
+    ChannelClosed,
+    ConnectionClosed,
+    IncompatibleProtocolError,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+    StreamLostError,
+)
+
+from service.messages import Delivery, Message, Properties
+from service.topology import Topology
+
+log = structlog.get_logger()
+
+_CONNECT_TIMEOUT = 10.0  # seconds for one node: TCP, TLS, AMQP
+_CLOSE_TIMEOUT = 2.0  # seconds for a polite end, then the sockets are dropped
+_PROPERTIES = tuple(field.name for field in dataclasses.fields(Properties))
+
+
+class LinkLost(Exception):
+    """The link is gone; the text says why, without a password."""
+
+
+class Unpublished(Exception):
+    """RabbitMQ did not take a message: no queue for it, or a queue refused it."""
+
+
+class Link:
+    """One life of the two connections; take it with `take_link`.
+
+    `lost` is done, with the reason, as soon as the link cannot be used any more.
+    """
+
+    def __init__(self, confirm_timeout: float, on_blocked: Callable[[bool], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[str] = self._loop.create_future()
+        self._confirm_timeout = confirm_timeout
+        self._on_blocked = on_blocked
+        self._blocked = False
+        self._connections: list[AsyncioConnection] = []
+        self._consuming: Channel
+        self._publishing: Channel
+        self._published = 0
+        self._unconfirmed: dict[int, tuple[asyncio.Future[None], Message, float]] = {}
+        self._confirm_watch = self._loop.call_later(confirm_timeout, self._check_confirms)
+
+    async def open(self, url: str, heartbeat: int, declared: Topology | None) -> None:
+        """Connect twice, turn confirms on, declare the topology.
+
+        Raises:
+            LinkLost: with the reason in words.
+        """
+        self._publishing = await self._open_channel(url, heartbeat, "publish")
+        self._publishing.add_on_return_callback(self._guarded(self._on_return))
+        await self._rpc(partial(self._publishing.confirm_delivery, self._guarded(self._on_confirm)))
+        if declared is not None:
+            await self._declare(declared)
+        self._consuming = await self._open_channel(url, heartbeat, "consume")
+        self._consuming.add_on_cancel_callback(
+            self._guarded(lambda _frame: self._lose("RabbitMQ cancelled the consumer"))
+        )
+
+    async def consume(
+        self, queue: str, prefetch: int, on_delivery: Callable[[Delivery], None]
+    ) -> None:
+        """Start taking deliveries.
+
+        Raises:
+            LinkLost: the queue is missing or may not be read, for instance.
+        """
+        channel = self._consuming
+
+        def on_message(_channel: Channel, method: Any, properties: Any, body: bytes) -> None:
+            ack = partial(self._ack, method.delivery_tag)
+            on_delivery(
+                Delivery(
+                    body,
+                    _from_pika(properties),
+                    method.exchange,
+                    method.routing_key,
+                    method.redelivered,
+                    ack,
+                )
+            )
+
+        await self._rpc(partial(channel.basic_qos, prefetch_count=prefetch))
+        await self._rpc(partial(channel.basic_consume, queue, self._guarded(on_message)))
+
+    def publish(self, message: Message) -> asyncio.Future[None]:
+        """Publish a message, mandatory; done when RabbitMQ has confirmed it.
+
+        The future fails with Unpublished if no queue took the message, with LinkLost if nobody
+        can know.
+        """
+        confirmed: asyncio.Future[None] = self._loop.create_future()
+        if self.lost.done():
+            confirmed.set_exception(LinkLost(self.lost.result()))
+            return confirmed
+        self._published += 1
+        self._unconfirmed[self._published] = (confirmed, message, time.monotonic())
+        try:
+            self._publishing.basic_publish(
+                message.exchange,
+                message.routing_key,
+                message.body,
+                _to_pika(message.properties),
+                mandatory=True,
+            )
+        except Exception as error:  # pika raises many kinds, for a closed channel and for bad input
+            log.exception("a message could not be written")
+            self._lose(f"a message could not be written: {type(error).__name__}")
+        return confirmed
+
+    async def give_up(self) -> None:
+        """End the link so that what is unacknowledged returns to the queue in order.
+
+        Under a single active consumer, Basic.Cancel would let the next replica see later events
+        before the returned ones; so the channel is closed without it.
+        """
+        channel = self._consuming if hasattr(self, "_consuming") else None
+        if channel is not None and channel.is_open:
+            closed: asyncio.Future[None] = self._loop.create_future()
+            channel.add_on_close_callback(_resolve(closed))
+            # pika's close() cancels the consumers that it does not believe cancelled already.
+            channel._cancelled.update(channel._consumers)
+            channel.close()
+            await asyncio.wait([closed], timeout=_CLOSE_TIMEOUT)
+        self._lose("given up")
+        await self._close_connections()
+
+    async def _close_connections(self) -> None:
+        open_ones = [c for c in self._connections if not c.is_closed]
+        closed = [self._loop.create_future() for _ in open_ones]
+        for connection, future in zip(open_ones, closed, strict=True):
+            connection.add_on_close_callback(_resolve(future))
+            if not connection.is_closing:
+                connection.close()
+        if closed:
+            await asyncio.wait(closed, timeout=_CLOSE_TIMEOUT)
+        for connection in open_ones:
+            if not connection.is_closed:
+                connection._terminate_stream(StreamLostError("given up"))
+
+    def _ack(self, delivery_tag: int) -> None:
+        if not self.lost.done() and self._consuming.is_open:
+            self._consuming.basic_ack(delivery_tag)
+
+    async def _open_channel(self, url: str, heartbeat: int, role: str) -> Channel:
+        parameters = pika.URLParameters(url)
+        parameters.heartbeat = heartbeat
+        parameters.blocked_connection_timeout = None
+        parameters.connection_attempts = 1
+        parameters.stack_timeout = _CONNECT_TIMEOUT
+        parameters.socket_timeout = _CONNECT_TIMEOUT
+        parameters.client_properties = {"connection_name": f"profile-sync {role}"}
+        lose = self._guarded(lambda _closed, error: self._lose(_words(error)))
+
+        def connect(on_open_callback: Callable[[Any], None]) -> None:
+            self._connections.append(
+                AsyncioConnection(
+                    parameters, on_open_callback, lose, lose, custom_ioloop=self._loop
+                )
+            )
+
+        connection: AsyncioConnection = await self._rpc(connect, "on_open_callback")
+        if role == "publish":
+            connection.add_on_connection_blocked_callback(lambda *_: self._set_blocked(True))
+            connection.add_on_connection_unblocked_callback(lambda *_: self._set_blocked(False))
+        channel: Channel = await self._rpc(connection.channel, "on_open_callback")
+        channel.add_on_close_callback(lose)
+        return channel
+
+    async def _declare(self, declared: Topology) -> None:
+        channel = self._publishing
+        for exchange in declared.exchanges:
+            await self._rpc(
+                partial(channel.exchange_declare, exchange, exchange_type="topic", durable=True)
+            )
+        for queue in declared.queues:
+            arguments = dict(queue.arguments)
+            await self._rpc(
+                partial(channel.queue_declare, queue.name, durable=True, arguments=arguments)
+            )
+            await self._rpc(
+                partial(channel.queue_bind, queue.name, queue.exchange, routing_key="#")
+            )
+
+    async def _rpc(self, start: Callable[..., object], callback: str = "callback") -> Any:
+        """Start one operation of pika; wait for its callback, or for the end of the link."""
+        done: asyncio.Future[Any] = self._loop.create_future()
+        if not self.lost.done():
+            start(**{callback: _resolve(done)})
+        await asyncio.wait([done, self.lost], return_when=asyncio.FIRST_COMPLETED)
+        if not done.done():
+            raise LinkLost(self.lost.result())
+        return done.result()
+
+    def _guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
+        """Keep an exception out of pika, which would close the connection without a word."""
+
+        def guarded(*arguments: Any) -> None:
+            try:
+                callback(*arguments)
+            except Exception:
+                log.exception("a callback failed")
+                self._lose("a callback failed")
+
+        return guarded
+
+    def _set_blocked(self, blocked: bool) -> None:
+        self._blocked = blocked
+        self._on_blocked(blocked)
+
+    def _on_confirm(self, frame: Any) -> None:
+        method = frame.method
+        if method.multiple:
+            tags = [tag for tag in self._unconfirmed if tag <= method.delivery_tag]
+        else:
+            tags = [method.delivery_tag]
+        for tag in tags:
+            # Absent if the message was returned: RabbitMQ confirms those too, right after.
+            confirmed, _, _ = self._unconfirmed.pop(tag, (None, None, None))
+            if confirmed is None or confirmed.done():
+                continue
+            if isinstance(method, pika.spec.Basic.Ack):
+                confirmed.set_result(None)
+            else:
+                confirmed.set_exception(Unpublished("a queue refused it (is it full?)"))
+
+    def _on_return(self, _channel: Channel, method: Any, properties: Any, _body: bytes) -> None:
+        # A return has no number, but comes in order and before its confirm: the oldest it fits.
+        for tag, (confirmed, message, _) in self._unconfirmed.items():
+            if (
+                message.properties.message_id == properties.message_id
+                and message.exchange == method.exchange
+                and message.routing_key == method.routing_key
+            ):
+                del self._unconfirmed[tag]
+                confirmed.set_exception(
+                    Unpublished(f"no queue is bound for it ({method.reply_text})")
+                )
+                return
+
+    def _check_confirms(self) -> None:
+        oldest = next((at for _, _, at in self._unconfirmed.values()), None)
+        late = oldest is not None and time.monotonic() - oldest > self._confirm_timeout
+        if late and not self._blocked:
+            self._lose(f"RabbitMQ confirmed nothing for {self._confirm_timeout:g} seconds")
+        else:
+            self._confirm_watch = self._loop.call_later(1, self._check_confirms)
+
+    def _lose(self, reason: str) -> None:
+        if self.lost.done():
+            return
+        self.lost.set_result(reason)
+        self._confirm_watch.cancel()
+        unconfirmed, self._unconfirmed = self._unconfirmed, {}
+        for confirmed, _, _ in unconfirmed.values():
+            if not confirmed.done():
+                confirmed.set_exception(LinkLost(reason))
+
+
+async def take_link(
+    urls: Sequence[str],
+    heartbeat: int,
+    confirm_timeout: float,
+    declared: Topology | None,
+    on_blocked: Callable[[bool], None],
+) -> Link:
+    """Open a link to the first node that answers.
+
+    Raises:
+        LinkLost: no node could be used; the text has a reason for the last one tried.
+    """
+    reason = ""
+    for url in urls:
+        link = Link(confirm_timeout, on_blocked)
+        try:
+            await link.open(url, heartbeat, declared)
+        except LinkLost as error:
+            reason = str(error)
+            await link.give_up()
+        except BaseException:
+            await link.give_up()
+            raise
+        else:
+            return link
+    raise LinkLost(reason)
+
+
+def _resolve(future: asyncio.Future[Any]) -> Callable[..., None]:
+    def resolve(result: Any = None, *_: Any) -> None:
+        if not future.done():
+            future.set_result(result)
+
+    return resolve
+
+
+def _from_pika(properties: Any) -> Properties:
+    values = {name: getattr(properties, name) for name in _PROPERTIES}
+    values["headers"] = values["headers"] or {}
+    return Properties(**values)
+
+
+def _to_pika(properties: Properties) -> pika.BasicProperties:
+    values = {name: getattr(properties, name) for name in _PROPERTIES}
+    values["headers"] = dict(properties.headers) or None
+    return pika.BasicProperties(**values)  # type: ignore[no-untyped-call]
+
+
+def _words(error: BaseException) -> str:
+    """Say why a connection or a channel ended, without the URL, which holds the password."""
+    error = _innermost(error)
+    match error:
+        case ProbableAuthenticationError():
+            return "RabbitMQ refused the user name or the password"
+        case ProbableAccessDeniedError():
+            return "RabbitMQ refused the virtual host: missing, or not allowed for this user"
+        case ConnectionClosed() | ChannelClosed() if error.reply_code == 406:
+            return (
+                f"{error.reply_text}; the arguments of a queue cannot be changed: set "
+                "PROFILE_SYNC_ variables to match it, or delete it once it is empty"
+            )
+        case ConnectionClosed() | ChannelClosed():
+            return f"{error.reply_code} {error.reply_text}"
+        case IncompatibleProtocolError():
+            return "what answers there does not speak AMQP 0-9-1 (TLS on a plain port, or none)"
+        case OSError():
+            return error.strerror or str(error) or type(error).__name__
+        case AMQPConnectionError() if error.args:
+            return f"{type(error).__name__}: {error.args[0]}"
+        case _:
+            return f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Unpack what pika wraps around the failure of a connection, up to four deep."""
+    match error:
+        case AMQPConnectionWorkflowFailed(exceptions=[*_, last]):
+            return _innermost(last)
+        case AMQPConnectorPhaseErrorBase(exception=BaseException() as inner):
+            return _innermost(inner)
+        case AMQPConnectionError(args=[BaseException() as inner, *_]):
+            return _innermost(inner)
+        case _:
+            return error

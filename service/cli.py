@@ -1,0 +1,124 @@
+"""The command line, thin: each command reads its settings and hands over."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service import logs
+from service.broker import LinkLost, Unpublished, take_link
+from service.messages import Message, Properties
+from service.process import PortInUse
+from service.process import run as run_process
+from service.settings import PREFIX, Settings, WrongSettings
+
+try:
+    from uvloop import new_event_loop
+except ImportError:  # where there is none, asyncio's own loop does
+    from asyncio import new_event_loop  # type: ignore[assignment]
+
+app = typer.Typer(
+    name="profile-sync",
+    help="RabbitMQ events in, Copernica API calls out, the returned profiles published back.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """RabbitMQ events in, Copernica API calls out, the returned profiles published back."""
+
+
+@app.command()
+def run() -> None:
+    """Serve until SIGTERM: take events, call the API, publish results.
+
+    Everything is set by PROFILE_SYNC_ variables; README lists them. Only one is required:
+
+    \b
+        PROFILE_SYNC_ACCESS_TOKEN=... profile-sync run
+    """
+    settings = _settings()
+    logs.set_up(settings.log_level, settings.log_format, settings.secrets)
+    try:
+        _in_loop(run_process(settings))
+    except PortInUse as error:
+        _complain(
+            f"profile-sync: {settings.http_host}:{settings.http_port} cannot be listened on: "
+            f"{error}; set {PREFIX}HTTP_HOST and {PREFIX}HTTP_PORT"
+        )
+        raise typer.Exit(2) from None
+
+
+@app.command()
+def send(
+    files: Annotated[
+        list[Path], typer.Argument(help="Files that hold one event each, or - for standard input.")
+    ],
+    routing_key: Annotated[
+        str, typer.Option(help="The routing key of the messages.")
+    ] = "profile.update",
+) -> None:
+    """Publish events to EVENT_EXCHANGE, as they are, and wait until RabbitMQ has them.
+
+    \b
+        profile-sync send event.json
+        echo '{"database": 1, "where": {"customerid": "7"}, "fields": {"age": 8}}' | \\
+            profile-sync send -
+    """
+    settings = _settings(access_token="unused")  # noqa: S106
+    logs.set_up("error", "text", settings.secrets)
+    try:
+        bodies = [sys.stdin.buffer.read() if str(f) == "-" else f.read_bytes() for f in files]
+    except OSError as error:
+        _complain(f"profile-sync: {error.filename}: {error.strerror}")
+        raise typer.Exit(2) from None
+    try:
+        _in_loop(_publish(settings, routing_key, bodies))
+    except (LinkLost, Unpublished) as error:
+        _complain(f"profile-sync: not sent: {error}")
+        raise typer.Exit(1) from None
+    typer.echo(f"{len(bodies)} sent to {settings.event_exchange}")
+
+
+async def _publish(settings: Settings, routing_key: str, bodies: list[bytes]) -> None:
+    link = await take_link(
+        settings.amqp_urls, settings.heartbeat, settings.confirm_timeout, None, lambda _: None
+    )
+    try:
+        properties = Properties(content_type="application/json", delivery_mode=2)
+        for body in bodies:
+            await link.publish(Message(settings.event_exchange, routing_key, body, properties))
+    finally:
+        await link.give_up()
+
+
+def _settings(**defaults: str) -> Settings:
+    try:
+        return Settings.load(**defaults)
+    except WrongSettings as error:
+        count = len(error.faults)
+        _complain(f"profile-sync: {count} setting{'s' * (count > 1)} cannot be used:")
+        for fault in error.faults:
+            _complain(f"  {fault}")
+        raise typer.Exit(2) from None
+
+
+def _complain(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _in_loop(work: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(work)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

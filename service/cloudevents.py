@@ -1,0 +1,53 @@
+"""CloudEvents 1.0 around an event: the envelope is taken off here, and nowhere else.
+
+Source: CloudEvents 1.0, "JSON Event Format" and "AMQP Protocol Binding".
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.messages import Properties
+
+_PREFIXES = ("cloudevents:", "cloudevents_", "ce-")
+_REQUIRED = ("id", "source", "specversion", "type")
+_STRUCTURED = "application/cloudevents+json"
+
+
+class MalformedCloudEvent(Exception):
+    """An envelope that breaks the specification; the text says how."""
+
+
+def unwrap(
+    body: dict[str, Any], properties: Properties, event_id: str
+) -> tuple[dict[str, Any], str]:
+    """Return the event and its id: those of the CloudEvent, or the arguments if it is none.
+
+    Raises:
+        MalformedCloudEvent: an attribute is missing or wrong.
+    """
+    if (properties.content_type or "").partition(";")[0].strip().lower() == _STRUCTURED:
+        attributes, event = body, body.get("data")
+        if not isinstance(event, dict):
+            raise MalformedCloudEvent("data: a CloudEvent carries the event object in data")
+    else:
+        attributes, event = _binary_attributes(properties.headers), body
+        if not attributes:
+            return body, event_id
+    for name in _REQUIRED:
+        value = attributes.get(name)
+        if not isinstance(value, str) or not 1 <= len(value.encode()) <= 255:
+            raise MalformedCloudEvent(f"the CloudEvent attribute {name} must be 1 to 255 bytes")
+    if attributes["specversion"] != "1.0":
+        raise MalformedCloudEvent("the CloudEvent attribute specversion must be 1.0")
+    if attributes.get("time") is not None:
+        event = {"occurred_at": attributes["time"], **event}
+    return event, attributes["id"]
+
+
+def _binary_attributes(headers: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name.lower().removeprefix(prefix): value
+        for name, value in headers.items()
+        for prefix in _PREFIXES
+        if name.lower().startswith(prefix)
+    }

@@ -1,0 +1,384 @@
+"""The event: a message body in, one validated `ProfileUpdate` out, or the reason why not."""
+
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from service.cloudevents import MalformedCloudEvent, unwrap
+from service.conditions import (
+    EQUAL,
+    SPECIAL_FIELDS,
+    Condition,
+    Key,
+    UnsafeSelection,
+    check_selection,
+    is_field_name,
+    parse_condition,
+    selection_key,
+)
+from service.messages import Properties
+
+Expect = Literal["one", "many"]
+InvalidReason = Literal[
+    "invalid-json", "invalid-event", "too-large", "unsupported-encoding", "unsafe-selection"
+]
+
+# Names this service's events in UUID5; any fixed value does, it must only never change.
+_NAMESPACE = uuid.UUID("6f1d0c0e-6c0b-5d2e-9a43-0d5f0f3c7f11")
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_DATABASE_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class InvalidEvent(Exception):
+    """An event that no retry can mend.
+
+    `detail` says what is wrong, where, and what to do; it holds names, never values.
+    `event_id` and `database` are what could still be read of the event.
+    """
+
+    event_id = ""
+    database = ""
+
+    def __init__(self, reason: InvalidReason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason: InvalidReason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileUpdate:
+    """One event: which profiles, and what to write. All values are strings, as the API has them."""
+
+    event_id: str
+    occurred_at: datetime | None
+    database: str
+    conditions: tuple[Condition, ...]
+    expect: Expect
+    create: bool
+    asynchronous: bool
+    coalesce: bool
+    fields: Mapping[str, str]
+    interests: Mapping[str, bool]
+    key: Key
+    moves: bool
+
+    @property
+    def barrier(self) -> bool:
+        """True if the update may touch profiles of other keys in its database."""
+        return self.expect == "many" or self.moves
+
+
+def parse(body: bytes, properties: Properties, max_bytes: int) -> ProfileUpdate:
+    """Read a message body, plain or as a CloudEvent (structured or binary).
+
+    Args:
+        body: a JSON object in UTF-8.
+        properties: those of its message; `message_id` stands in for a missing id.
+        max_bytes: the largest body to look at.
+
+    Raises:
+        InvalidEvent: for anything that is no event; nothing else is raised.
+    """
+    event_id = _plain_id(properties.message_id)
+    database = ""
+    try:
+        event = _load(body, properties, max_bytes)
+        event, event_id = unwrap(event, properties, event_id)
+        event_id = _plain_id(event.get("id")) or event_id or body_id(body)
+        database = _readable_database(event.get("database"))
+        return _update(_Event.model_validate(event), event_id)
+    except InvalidEvent as error:
+        invalid = error
+    except UnsafeSelection as error:
+        invalid = InvalidEvent("unsafe-selection", str(error))
+    except ValidationError as error:
+        invalid = InvalidEvent("invalid-event", _faults(error))
+    except MalformedCloudEvent as error:
+        invalid = InvalidEvent("invalid-event", str(error))
+    invalid.event_id, invalid.database = event_id or body_id(body), database
+    raise invalid
+
+
+def body_id(body: bytes) -> str:
+    """Name a message that brings no id: a UUID5 of its body, the same for equal bodies."""
+    digest = hashlib.sha1(_NAMESPACE.bytes + body, usedforsecurity=False).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=5))
+
+
+def _load(body: bytes, properties: Properties, max_bytes: int) -> dict[str, Any]:
+    if len(body) > max_bytes:
+        raise InvalidEvent("too-large", f"the body has {len(body)} bytes, over {max_bytes}")
+    encoding = (properties.content_encoding or "").strip().lower()
+    if encoding not in {"", "identity", "utf-8", "utf8"}:
+        raise InvalidEvent("unsupported-encoding", "content_encoding must be empty or utf-8")
+    charset = re.search(r"charset=\"?([^\s;\"]+)", (properties.content_type or "").lower())
+    if charset and charset[1] not in {"utf-8", "utf8", "us-ascii"}:
+        raise InvalidEvent("unsupported-encoding", "the charset of content_type must be utf-8")
+    try:
+        event = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise InvalidEvent(
+            "invalid-json", f"the body is not UTF-8: byte {error.start} does not decode"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise InvalidEvent(
+            "invalid-json", f"line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from None
+    except RecursionError:
+        raise InvalidEvent("invalid-json", "the body is nested too deeply") from None
+    except ValueError:
+        raise InvalidEvent("invalid-json", "a number has too many digits") from None
+    if not isinstance(event, dict):
+        raise InvalidEvent("invalid-event", "the body must be a JSON object")
+    if _ESCAPED_SURROGATE.search(body):
+        _refuse_lone_surrogates(event)
+    return event
+
+
+def _refuse_lone_surrogates(event: dict[str, Any]) -> None:
+    try:
+        json.dumps(event, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidEvent(
+            "invalid-json", "a string has half of a surrogate pair, which is no character"
+        ) from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise InvalidEvent("invalid-json", f"{_name(twice)} stands twice in one object")
+    return result
+
+
+def _no_constant(text: str) -> Any:
+    raise InvalidEvent("invalid-json", f"{text} is not JSON")
+
+
+def _plain_id(value: object) -> str:
+    """Return a usable id, else ''. AMQP's short strings hold 255 bytes."""
+    if not isinstance(value, str) or not value:
+        return ""
+    return value if value.isprintable() and len(value.encode()) <= 255 else ""
+
+
+def _readable_database(value: object) -> str:
+    return str(value) if isinstance(value, int | str) and len(str(value)) <= 100 else ""
+
+
+def _instant(value: object) -> datetime:
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("write an instant as 2026-11-23T10:00:00Z")
+    return datetime.fromisoformat(value)
+
+
+def _identifier(value: str) -> str:
+    if not _plain_id(value):
+        raise ValueError("an id has 1 to 255 bytes and no control characters")
+    return value
+
+
+def _database(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise ValueError("name a database by its numeric id or its name")  # noqa: TRY004
+    if _DATABASE_ID.fullmatch(value):
+        return value
+    if (
+        not 1 <= len(value) <= 100
+        or not value.isprintable()
+        or value != value.strip()
+        or not any(character.isalpha() for character in value)
+        or "/" in value
+        or "\\" in value
+    ):
+        raise ValueError(
+            "a database is a positive id, or a name of up to 100 printable characters with a "
+            "letter and without slashes"
+        )
+    return value
+
+
+def _text(value: object) -> str:
+    """Write a JSON value as the API's string; numbers without exponent, booleans as 1 and 0."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "1" if value else "0"
+        case int():
+            return str(value)
+        case float() if abs(value) < float("inf"):
+            return format(Decimal(repr(value)), "f")
+        case None:
+            raise ValueError('null is not a value: leave the field out, or write "" to clear it')
+        case _:
+            raise ValueError("a value is a string, a finite number or a boolean")
+
+
+def _where(value: object) -> tuple[Condition, ...]:
+    if isinstance(value, list):
+        if not all(isinstance(item, str) for item in value):
+            raise ValueError('write conditions as strings, like ["customerid==4567"]')
+        return tuple(parse_condition(item) for item in value)
+    if isinstance(value, dict):
+        return tuple(Condition(name, EQUAL, _named(name, item)) for name, item in value.items())
+    raise ValueError('write {"field": value}, or a list of conditions like ["age>=18"]')
+
+
+def _fields(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError('write {"field": value}')  # noqa: TRY004
+    fields = {name: _named(name, item) for name, item in value.items()}
+    for name in fields:
+        if not is_field_name(name):
+            raise ValueError(
+                f"{_name(name)} is no field name: a letter followed by letters, digits or _"
+            )
+    _refuse_two_spellings(fields)
+    return fields
+
+
+def _interests(value: object) -> dict[str, bool]:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = dict.fromkeys(value, True)
+    if not isinstance(value, dict):
+        raise ValueError('write a list of names, or {"name": true or false}')  # noqa: TRY004
+    for name, switch in value.items():
+        if not name or not name.isprintable() or name != name.strip():
+            raise ValueError(f"{_name(name)} is no interest name")
+        if not isinstance(switch, int) or switch not in (0, 1):
+            raise ValueError(f"{_name(name)}: an interest is true, false, 1 or 0")
+    _refuse_two_spellings(value)
+    return {name: bool(switch) for name, switch in value.items()}
+
+
+def _named(name: str, value: object) -> str:
+    try:
+        return _text(value)
+    except ValueError as error:
+        raise ValueError(f"{_name(name)}: {error}") from None
+
+
+def _refuse_two_spellings(names: Mapping[str, object]) -> None:
+    folded: dict[str, str] = {}
+    for name in names:
+        other = folded.setdefault(name.casefold(), name)
+        if other != name:
+            raise ValueError(f"{_name(other)} and {_name(name)} name the same thing for the API")
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    id: Annotated[str, AfterValidator(_identifier)] | None = None
+    occurred_at: Annotated[datetime | None, BeforeValidator(_instant)] = None
+    database: Annotated[str, BeforeValidator(_database)]
+    where: Annotated[Any, BeforeValidator(_where)]
+    expect: Expect = "one"
+    create: bool = False
+    asynchronous: Annotated[bool, Field(alias="async")] = False
+    coalesce: bool = True
+    fields: Annotated[dict[str, str], BeforeValidator(_fields)] = Field(default_factory=dict)
+    interests: Annotated[dict[str, bool], BeforeValidator(_interests)] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _writes_something(self) -> "_Event":
+        if not self.fields and not self.interests:
+            raise ValueError("give at least one of fields and interests")
+        return self
+
+
+def _update(event: _Event, event_id: str) -> ProfileUpdate:
+    conditions: tuple[Condition, ...] = event.where
+    check_selection(conditions, many=event.expect == "many")
+    fields = event.fields
+    if event.create:
+        fields = _with_key_fields(event, conditions)
+    written = {name.casefold(): value for name, value in fields.items()}
+    moves = any(
+        written.get(condition.field.casefold(), condition.value).casefold()
+        != condition.value.casefold()
+        for condition in conditions
+    )
+    return ProfileUpdate(
+        event_id=event_id,
+        occurred_at=event.occurred_at,
+        database=event.database,
+        conditions=conditions,
+        expect=event.expect,
+        create=event.create,
+        asynchronous=event.asynchronous,
+        coalesce=event.coalesce,
+        fields=fields,
+        interests=event.interests,
+        key=selection_key(event.database, conditions),
+        moves=moves,
+    )
+
+
+def _with_key_fields(event: _Event, conditions: tuple[Condition, ...]) -> dict[str, str]:
+    """Copy the selection into the body: the API creates a profile from the body alone.
+
+    Without the key field in it, each repeat of the event would create one more profile.
+    """
+    if event.expect == "many":
+        raise InvalidEvent("invalid-event", 'create goes with "expect": "one" only')
+    written = {name.casefold(): value for name, value in event.fields.items()}
+    fields = dict(event.fields)
+    for condition in conditions:
+        name = condition.field.casefold()
+        if name in SPECIAL_FIELDS:
+            raise InvalidEvent(
+                "unsafe-selection", f"{condition.field} cannot be given to a new profile: no create"
+            )
+        if written.setdefault(name, condition.value) != condition.value:
+            raise InvalidEvent(
+                "invalid-event",
+                f"fields.{condition.field} differs from where.{condition.field}: a created profile "
+                "would not be found again",
+            )
+        if not any(own.casefold() == name for own in fields):
+            fields[condition.field] = condition.value
+    return fields
+
+
+def _name(name: str) -> str:
+    """Quote a name that came from outside, short and on one line."""
+    return json.dumps(name if len(name) <= 40 else name[:40] + "…")
+
+
+def _faults(error: ValidationError) -> str:
+    """List what is wrong by place, without any value."""
+    faults = []
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        place = ".".join(str(part)[:40] for part in fault["loc"])
+        text = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            text = "unknown key; the keys are " + ", ".join(
+                field.alias or name for name, field in _Event.model_fields.items()
+            )
+        faults.append(f"{place}: {text}" if place else text)
+    return "; ".join(faults)

@@ -1,0 +1,113 @@
+"""Order: which event may run now. One event at a time per key, many keys in parallel. No I/O."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from service.events import ProfileUpdate
+from service.messages import Delivery
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One event on its way, from its delivery to its acknowledgement.
+
+    `received` is monotonic, in seconds. `look_first` asks for a look at the selection before the
+    next PUT; once it has found a profile `may_create` falls, and `created` tells whether it was an
+    attempt of ours that made it.
+    """
+
+    delivery: Delivery
+    update: ProfileUpdate
+    received: float
+    received_at: datetime
+    attempts: int = 0
+    first_call_at: datetime | None = None
+    look_first: bool = False
+    may_create: bool = True
+    created: bool = False
+
+
+@dataclass(slots=True)
+class _Gate:
+    """The events of one database: those let in, and those behind a barrier."""
+
+    inside: int = 0
+    barrier_inside: bool = False
+    waiting: deque[Work] = field(default_factory=deque)
+
+
+class Lanes:
+    """Hands out work so that updates of one profile keep their order.
+
+    A lane holds the waiting events of one key and exists while it has any. A barrier (an update
+    that may touch profiles of other keys) runs alone in its database: what came before it ends
+    first, what came after it waits.
+    """
+
+    def __init__(self) -> None:
+        self._lanes: dict[tuple[str, ...], deque[Work]] = {}
+        self._ready: deque[Work] = deque()
+        self._gates: dict[str, _Gate] = {}
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def __iter__(self) -> Iterator[Work]:
+        """Go over all unfinished work, in no particular order."""
+        for lane in self._lanes.values():
+            yield from lane
+        for gate in self._gates.values():
+            yield from gate.waiting
+
+    def add(self, work: Work) -> None:
+        """Queue an event behind all that it must follow."""
+        gate = self._gates.setdefault(_database(work), _Gate())
+        if gate.waiting or gate.barrier_inside or (work.update.barrier and gate.inside):
+            gate.waiting.append(work)
+        else:
+            self._admit(gate, work)
+
+    def next(self) -> Work | None:
+        """Take an event that may run now; its lane waits until `done` or `again`."""
+        return self._ready.popleft() if self._ready else None
+
+    def again(self, work: Work) -> None:
+        """Put an event back to the front of its lane, ready to run."""
+        self._ready.append(work)
+
+    def done(self, work: Work) -> None:
+        """Finish an event: the next of its lane may run, and what its barrier held back."""
+        lane = self._lanes[work.update.key]
+        lane.popleft()
+        if lane:
+            self._ready.append(lane[0])
+        else:
+            del self._lanes[work.update.key]
+        self._open(_database(work))
+
+    def _open(self, database: str) -> None:
+        gate = self._gates[database]
+        gate.inside -= 1
+        if gate.inside:
+            return
+        gate.barrier_inside = False
+        while gate.waiting and not gate.barrier_inside:
+            if gate.waiting[0].update.barrier and gate.inside:
+                return
+            self._admit(gate, gate.waiting.popleft())
+        if not gate.inside:
+            del self._gates[database]
+
+    def _admit(self, gate: _Gate, work: Work) -> None:
+        gate.inside += 1
+        gate.barrier_inside = work.update.barrier
+        lane = self._lanes.setdefault(work.update.key, deque())
+        lane.append(work)
+        if len(lane) == 1:
+            self._ready.append(work)
+
+
+def _database(work: Work) -> str:
+    return work.update.key[0]

@@ -1,0 +1,87 @@
+"""One log line a fact: JSON on a pipe, text to read. No secret gets through."""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterable
+from urllib.parse import quote, quote_plus
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_TOKEN = re.compile(r"access_token=[^&\s\"']*")
+
+
+def set_up(level: str, form: str, secrets: Iterable[str]) -> None:
+    """Send all logging of this process to standard output, one line each, secrets replaced."""
+    shared: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    last: list[Processor]
+    if form == "json":
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    else:
+        last = [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stdout.isatty(), event_key="message", timestamp_key="time"
+            )
+        ]
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _put_first,
+                *last,
+                _redaction(secrets),
+            ],
+        )
+    )
+    logging.root.handlers = [handler]
+    logging.root.setLevel(level.upper())
+    # pika says one refused connection in seven lines; we say it in one.
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+    # httpx prints the URL of every request.
+    for name in ("httpx", "httpcore", "asyncio", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Replace secrets, plain, as a URL or JSON writes them, and any access_token parameter."""
+    return _redactor(secrets)(text)
+
+
+def _redactor(secrets: Iterable[str]) -> Callable[[str], str]:
+    written = {
+        form
+        for secret in secrets
+        for form in (secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1])
+    }
+    if not written:
+        return lambda text: _TOKEN.sub("access_token=***", text)
+    known = re.compile("|".join(re.escape(form) for form in sorted(written, key=len, reverse=True)))
+    return lambda text: _TOKEN.sub("access_token=***", known.sub("***", text))
+
+
+def _put_first(_logger: WrappedLogger, _name: str, line: EventDict) -> EventDict:
+    """Order a line for the eye: when, how bad, what; then the facts."""
+    first = {name: line.pop(name) for name in ("timestamp", "level", "event")}
+    return {"time": first["timestamp"], "level": first["level"], "message": first["event"], **line}
+
+
+def _redaction(secrets: Iterable[str]) -> Processor:
+    clean = _redactor(secrets)
+
+    def processor(_logger: WrappedLogger, _name: str, line: EventDict | str) -> str:
+        return clean(str(line))
+
+    return processor

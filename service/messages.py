@@ -1,0 +1,50 @@
+"""What travels through RabbitMQ, in our own types: no pika here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Headers = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """The basic properties of AMQP 0-9-1; `timestamp` in seconds since 1970."""
+
+    content_type: str | None = None
+    content_encoding: str | None = None
+    headers: Headers = field(default_factory=dict)
+    delivery_mode: int | None = None
+    priority: int | None = None
+    correlation_id: str | None = None
+    reply_to: str | None = None
+    expiration: str | None = None
+    message_id: str | None = None
+    timestamp: int | datetime | None = None
+    type: str | None = None
+    user_id: str | None = None
+    app_id: str | None = None
+    cluster_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One hand-over of a message; `ack` reaches only the channel it came by."""
+
+    body: bytes
+    properties: Properties
+    exchange: str
+    routing_key: str
+    redelivered: bool
+    ack: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message to publish, with the exchange that routes it."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    properties: Properties

@@ -1,0 +1,95 @@
+"""The Prometheus instruments, and nothing that decides when they move. Seconds, bounded labels."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+
+import prometheus_client
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.exposition import choose_encoder
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_AGES = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400)
+
+
+class Metrics:
+    """Every instrument of one process, in a registry of its own."""
+
+    def __init__(self) -> None:
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+
+        def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
+            return Counter(f"profile_sync_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, labels: tuple[str, ...] = ()) -> Gauge:
+            return Gauge(f"profile_sync_{name}", text, labels, registry=registry)
+
+        def histogram(
+            name: str, text: str, buckets: tuple[float, ...], labels: tuple[str, ...] = ()
+        ) -> Histogram:
+            return Histogram(
+                f"profile_sync_{name}", text, labels, buckets=buckets, registry=registry
+            )
+
+        self.events_received = counter("events_received", "Deliveries taken from RabbitMQ.")
+        self.events_finished = counter(
+            "events_finished", "Events acknowledged.", ("outcome", "reason")
+        )
+        self.event_seconds = histogram(
+            "event_seconds", "Seconds from delivery to acknowledgement.", _SECONDS, ("outcome",)
+        )
+        self.event_age_seconds = histogram(
+            "event_age_seconds", "Seconds from the event's instant to acknowledgement.", _AGES
+        )
+        self.api_requests = counter(
+            "api_requests", "Calls of the API; each is billed.", ("call", "status")
+        )
+        self.api_request_seconds = histogram(
+            "api_request_seconds", "Seconds a call of the API took.", _SECONDS, ("call",)
+        )
+        self.retries = counter("retries", "Attempts that will be repeated.", ("cause",))
+        self.in_flight = gauge("in_flight", "Calls of the API running now.")
+        self.lanes = gauge("lanes", "Keys with unfinished events.")
+        self.sleeping_events = gauge("sleeping_events", "Events waiting for their next attempt.")
+        self.oldest_event_seconds = gauge(
+            "oldest_event_seconds", "Seconds since the oldest unfinished event was delivered."
+        )
+        self.profiles_matched = histogram(
+            "profiles_matched", "Profiles an update touched.", (0, 1, 2, 5, 10, 100, 1000)
+        )
+        self.multiple_matches = counter(
+            "multiple_matches", "Updates meant for one profile that found more."
+        )
+        self.profiles_created = counter("profiles_created", "Profiles the API created.")
+        self.results_published = counter(
+            "results_published", "Results confirmed by RabbitMQ.", ("outcome",)
+        )
+        self.results_unroutable = counter(
+            "results_unroutable", "Results and dead letters that no queue took; published again."
+        )
+        self.dead_letters = counter(
+            "dead_letters", "Dead letters confirmed by RabbitMQ.", ("reason",)
+        )
+        self.broker_connected = gauge("broker_connected", "1 while there is a link to RabbitMQ.")
+        self.broker_links = counter("broker_links", "Links taken to RabbitMQ.")
+        gauge("build_info", "The running version.", ("version",)).labels(
+            version("profile-sync")
+        ).set(1)
+
+    def watch_oldest_event(self, age: Callable[[], float]) -> None:
+        """Compute `oldest_event_seconds` at each scrape."""
+        self.oldest_event_seconds.set_function(age)
+
+    def page(self, accept: str) -> tuple[bytes, str]:
+        """Write all metrics in the format a scraper accepts: the bytes and their content type."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type

@@ -1,0 +1,147 @@
+"""One process from start to end: its parts put together, links taken and replaced, the drain."""
+
+import asyncio
+import random
+import signal
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+
+from service.broker import Link, LinkLost, take_link
+from service.copernica import Copernica
+from service.metrics import Metrics
+from service.monitor import start_monitor
+from service.outcomes import backoff
+from service.settings import Settings
+from service.topology import topology
+from service.troubles import Troubles
+from service.worker import Worker
+
+log = structlog.get_logger()
+
+_LINK_BASE, _LINK_MAX = 0.25, 5.0  # seconds between two tries to reach RabbitMQ
+
+
+class PortInUse(Exception):
+    """The address of /livez, /readyz and /metrics cannot be listened on."""
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in hand.
+
+    Raises:
+        PortInUse: HTTP_HOST and HTTP_PORT cannot be used.
+    """
+    metrics = Metrics()
+    async with Copernica(settings, metrics) as copernica:
+        process = Process(settings, copernica, metrics)
+        try:
+            monitor = await start_monitor(
+                settings.http_host, settings.http_port, metrics, process.why_not_ready
+            )
+        except OSError as error:
+            raise PortInUse(error.strerror or str(error)) from error
+        try:
+            log.info(
+                "started",
+                version=version("profile-sync"),
+                api=settings.api_url,
+                monitor="{}:{}".format(*monitor.addresses[0][:2]),
+            )
+            await process.serve()
+            log.info("stopped")
+        finally:
+            await monitor.cleanup()
+
+
+class Process:
+    """Takes one link after the other until it is told to stop."""
+
+    def __init__(self, settings: Settings, copernica: Copernica, metrics: Metrics) -> None:
+        self._settings = settings
+        self._copernica = copernica
+        self._metrics = metrics
+        self._troubles = Troubles()
+        self._stop = asyncio.Event()
+        self._link: Link | None = None
+        self._started = False
+
+    def why_not_ready(self) -> str | None:
+        """Give one word for /readyz, None if all is well."""
+        if self._stop.is_set():
+            return "draining"
+        if self._link is None:
+            return "no-broker" if self._started else "starting"
+        return self._troubles.why_not_ready()
+
+    async def serve(self) -> None:
+        """Work until a signal comes, then drain."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        stopping = loop.create_task(self._stop.wait())
+        try:
+            while not self._stop.is_set():
+                link = await self._take_link(stopping)
+                if link is not None:
+                    await self._use(link, stopping)
+        finally:
+            stopping.cancel()
+
+    async def _take_link(self, stopping: asyncio.Task[bool]) -> Link | None:
+        """Try until there is a link; None if the process shall stop first."""
+        settings = self._settings
+        declared = topology(settings) if settings.declare_topology else None
+        said, attempt = "", 0
+        while not self._stop.is_set():
+            attempt += 1
+            try:
+                return await take_link(
+                    settings.amqp_urls,
+                    settings.heartbeat,
+                    settings.confirm_timeout,
+                    declared,
+                    self._blocked,
+                )
+            except LinkLost as error:
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("no link to RabbitMQ; trying on", detail=said)
+            self._started = True
+            delay = backoff(attempt, _LINK_BASE, _LINK_MAX, 0.5 + random.random() / 2)  # noqa: S311
+            await asyncio.wait([stopping], timeout=delay)
+        return None
+
+    async def _use(self, link: Link, stopping: asyncio.Task[bool]) -> None:
+        """Work with a link until it is lost or the process shall stop."""
+        settings = self._settings
+        worker = Worker(settings, link, self._copernica, self._metrics, self._troubles)
+        try:
+            await link.consume(settings.event_queue, settings.window, worker.receive)
+            self._link, self._started = link, True
+            self._metrics.broker_connected.set(1)
+            self._metrics.broker_links.inc()
+            log.info("link to RabbitMQ taken", queue=settings.event_queue, prefetch=settings.window)
+            ends: list[asyncio.Future[Any]] = [link.lost, stopping]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        except LinkLost:
+            pass
+        self._link = None
+        self._metrics.broker_connected.set(0)
+        if link.lost.done():
+            log.warning("link to RabbitMQ lost", detail=link.lost.result())
+        else:
+            log.info("stopping: calls in flight end first")
+        try:
+            async with asyncio.timeout(settings.drain_timeout if self._stop.is_set() else None):
+                await worker.wind_up()
+        except TimeoutError:
+            log.warning("not all calls ended in time; their events return to the queue")
+        await link.give_up()
+
+    def _blocked(self, blocked: bool) -> None:
+        if blocked and self._troubles.begin("blocked"):
+            log.warning("RabbitMQ takes no messages (memory or disk alarm); results wait")
+        elif not blocked and self._troubles.end("blocked"):
+            log.info("RabbitMQ takes messages again")

@@ -1,0 +1,108 @@
+"""The API's calls as bytes, and the profiles in its answers. No I/O here.
+
+Source: Copernica REST API, "PUT database profiles", "GET database profiles", "GET profile".
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import quote
+
+from pydantic_core import from_json
+
+from service.conditions import Condition
+from service.events import ProfileUpdate
+
+CallName = Literal["put-profiles", "get-profiles", "get-profile"]
+Profile = Mapping[str, Any]
+
+READ_BACK_LIMIT = 1000  # the most the API gives in one answer
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: a path below the API's version, a ready query without the token, a body."""
+
+    name: CallName
+    method: Literal["GET", "PUT"]
+    path: str
+    query: str = ""
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A complete answer; header names in lower case, `cut` if the body was over the limit."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoResponse:
+    """No complete answer came; `sent` is False only if the API surely never saw the request."""
+
+    sent: bool
+    error: str
+
+
+Answer = Response | NoResponse
+
+
+def put_profiles(update: ProfileUpdate, *, create: bool | None = None) -> Call:
+    """Make the call that writes an update; `create` overrides the event's own."""
+    wanted = update.create if create is None else create
+    body: dict[str, Mapping[str, str] | Mapping[str, int]] = {}
+    if update.fields:
+        body["fields"] = update.fields
+    if update.interests:
+        # The map names what it means for each interest; what a list does to the others is unknown.
+        body["interests"] = {name: int(on) for name, on in update.interests.items()}
+    return Call(
+        "put-profiles",
+        "PUT",
+        f"/database/{quote(update.database, safe='')}/profiles",
+        f"{_fields(update.conditions)}&create={int(wanted)}&async={int(update.asynchronous)}",
+        json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
+    )
+
+
+def get_profiles(database: str, conditions: tuple[Condition, ...]) -> Call:
+    """Make the call that reads the profiles of a selection, at most `READ_BACK_LIMIT`."""
+    return Call(
+        "get-profiles",
+        "GET",
+        f"/database/{quote(database, safe='')}/profiles",
+        f"{_fields(conditions)}&limit={READ_BACK_LIMIT}&total=false",
+    )
+
+
+def get_profile(profile_id: str) -> Call:
+    """Make the call that reads one profile by its ID."""
+    return Call("get-profile", "GET", f"/profile/{quote(profile_id, safe='')}")
+
+
+def profiles_in(body: bytes) -> tuple[Profile, ...] | None:
+    """Read the profiles of an answer: a list, a wrapper with `data`, or one profile.
+
+    Returns None if the body is none of these, such as an empty one.
+    """
+    try:
+        content = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return None
+    if isinstance(content, dict):
+        content = content.get("data", [content])
+    if not isinstance(content, list):
+        return None
+    if not all(isinstance(item, dict) and "ID" in item for item in content):
+        return None
+    return tuple(content)
+
+
+def _fields(conditions: tuple[Condition, ...]) -> str:
+    # Nothing is safe: a raw + reads as a blank, a raw & or # ends the condition.
+    return "&".join(f"fields%5B%5D={quote(str(condition), safe='')}" for condition in conditions)

@@ -1,0 +1,296 @@
+"""What the environment may set: names, units, limits, and what is wrong with them."""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_core.core_schema import ValidationInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "PROFILE_SYNC_"
+DEFAULT_SECRETS_DIR = "/run/secrets/profile-sync"
+
+# Kubernetes sets these for a Service of our name; PROFILE_SYNC_TEST_ belongs to the tests.
+_NOT_OURS = re.compile(PREFIX + r"(SERVICE_(HOST|PORT)|PORT$|PORT_\d|TEST_)")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class WrongSettings(Exception):
+    """The settings cannot be used; `faults` has a sentence for each, without any value."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+def _amqp_url(value: SecretStr) -> SecretStr:
+    for url in value.get_secret_value().split(","):
+        try:
+            parts = urlsplit(url.strip())
+            usable = parts.scheme in {"amqp", "amqps"} and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError("write amqp://user:password@host:5672/vhost, several with commas")
+    return value
+
+
+def _api_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment or parts.username:
+        raise ValueError("write https://host/v2: no user, query or fragment")
+    if not re.search(r"/v[23]$", parts.path):
+        raise ValueError("must end in /v2 or /v3, the version of the API")
+    return value
+
+
+def _zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("is no time zone; write one like Europe/Amsterdam")
+    return value
+
+
+def _token(value: SecretStr) -> SecretStr:
+    token = value.get_secret_value()
+    if not token or not token.isprintable() or " " in token:
+        raise ValueError("is empty, or has blanks or control characters")
+    return value
+
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; made once, passed down, never changed.
+
+    The order is that of README's table; a field's checks look only at fields above it, so that
+    all faults are found in one go.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+    )
+
+    access_token: Annotated[SecretStr, AfterValidator(_token)] = Field(
+        description="The API's access token. Better as a file: see SECRETS_DIR"
+    )
+    allow_plain_http: bool = Field(
+        default=False, description="Allow http:// in API_URL beyond this machine (leaks the token)"
+    )
+    api_url: Annotated[str, AfterValidator(_api_url)] = Field(
+        default="https://api.copernica.com/v2",
+        description="The API with its version, /v2 or /v3; plain http only to this machine",
+    )
+    amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)] = Field(
+        default=SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F"),
+        description="RabbitMQ; several nodes separated by commas are tried in turn",
+    )
+    event_exchange: Name = Field(
+        default="profile-sync.events", description="Topic exchange to publish events to"
+    )
+    event_queue: Name = Field(
+        default="profile-sync.events",
+        description="Quorum queue with a single active consumer, bound to it with `#`",
+    )
+    result_exchange: Name = Field(
+        default="profile-sync.results", description="Topic exchange the results are published to"
+    )
+    result_queue: Annotated[str, Field(max_length=200)] = Field(
+        default="profile-sync.results",
+        description="Quorum queue bound to it with `#`; set to nothing, no queue is declared",
+    )
+    dead_letter_exchange: Name = Field(
+        default="profile-sync.dead-letters", description="Topic exchange for dead letters"
+    )
+    dead_letter_queue: Name = Field(
+        default="profile-sync.dead-letters", description="Quorum queue bound to it with `#`"
+    )
+    declare_topology: bool = Field(
+        default=True, description="Declare the exchanges, queues and bindings at start"
+    )
+    delivery_limit: Annotated[int, Field(ge=1)] = Field(
+        default=100,
+        description="Deliveries of one event after which RabbitMQ dead-letters it by itself",
+    )
+    max_in_flight: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=32, description="API calls in flight"
+    )
+    prefetch: Annotated[int, Field(ge=1, le=2000)] | None = Field(
+        default=None,
+        description="Events held at once; unset: 16 x MAX_IN_FLIGHT, 2,000 at the most",
+    )
+    connect_timeout: Seconds = Field(default=5, description="Seconds to reach the API")
+    request_timeout: Seconds = Field(default=10, description="Seconds for a whole call")
+    confirm_timeout: Seconds = Field(
+        default=35,
+        description="Seconds RabbitMQ may take to confirm a result; then the link is replaced",
+    )
+    retry_base: Seconds = Field(
+        default=0.5, description="Seconds of the first retry's longest wait; doubles each time"
+    )
+    retry_max: Seconds = Field(default=60, description="Seconds a retry waits at the most")
+    heartbeat: Annotated[int, Field(ge=1, le=600)] = Field(
+        default=10, description="Seconds between heartbeats; a dead link is noticed in about twice"
+    )
+    ambiguous_wait: Seconds = Field(
+        default=20,
+        description="Seconds before a create without an answer is looked up and tried again; "
+        "at least HEARTBEAT + REQUEST_TIMEOUT",
+    )
+    drain_timeout: Seconds = Field(
+        default=25,
+        description="Seconds to finish after SIGTERM; over 2 x REQUEST_TIMEOUT, and below the "
+        "pod's grace period",
+    )
+    read_back: Literal["auto", "never"] = Field(
+        default="auto",
+        description="Read the profiles with a GET when the answer has none (each call is billed)",
+    )
+    max_event_bytes: Annotated[int, Field(ge=1024, le=16 * 2**20)] = Field(
+        default=262144, description="Larger events are rejected"
+    )
+    max_response_bytes: Annotated[int, Field(ge=1024, le=16 * 2**20)] = Field(
+        default=1048576, description="Larger answers are cut off and count as without profiles"
+    )
+    result_include_secret: bool = Field(
+        default=False, description="Leave the profiles' `secret` in results"
+    )
+    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+        default="Europe/Amsterdam", description="Wall time of the account's dates"
+    )
+    http_host: Name = Field(default="0.0.0.0", description="Address of /livez /readyz /metrics")  # noqa: S104
+    http_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        default=8000, description="Its port; 0 picks a free one"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Per-event lines are at debug"
+    )
+    log_format: Literal["json", "text"] = Field(default="json", description="json or text")
+    secrets_dir: str = Field(
+        default=DEFAULT_SECRETS_DIR,
+        description="Folder whose files set what the environment leaves unset, by lower-case "
+        "name: `access_token`, `amqp_url`",
+    )
+
+    @field_validator("api_url")
+    @classmethod
+    def _no_token_in_clear(cls, value: str, info: ValidationInfo) -> str:
+        parts = urlsplit(value)
+        in_clear = parts.scheme == "http" and parts.hostname not in _LOOPBACK
+        if in_clear and not info.data.get("allow_plain_http"):
+            raise ValueError(
+                "plain http would show the token to the network: use https, "
+                f"or set {PREFIX}ALLOW_PLAIN_HTTP=true"
+            )
+        return value
+
+    @field_validator("ambiguous_wait")
+    @classmethod
+    def _outlasts_a_call(cls, value: float, info: ValidationInfo) -> float:
+        least = info.data.get("heartbeat", 0) + info.data.get("request_timeout", 0)
+        if value < least:
+            raise ValueError(f"must be at least HEARTBEAT + REQUEST_TIMEOUT, now {least:g}")
+        return value
+
+    @field_validator("drain_timeout")
+    @classmethod
+    def _outlasts_two_calls(cls, value: float, info: ValidationInfo) -> float:
+        least = 2 * info.data.get("request_timeout", 0)
+        if value <= least:
+            raise ValueError(f"must be over 2 x REQUEST_TIMEOUT, now {least:g}")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: object,
+        **__: object,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment, then the files of SECRETS_DIR, then a command's own defaults."""
+        folder = os.environ.get(f"{PREFIX}SECRETS_DIR") or DEFAULT_SECRETS_DIR
+        sources: tuple[PydanticBaseSettingsSource, ...] = (EnvSettingsSource(settings_cls),)
+        if os.path.isdir(folder):
+            sources += (SecretsSettingsSource(settings_cls, folder, env_prefix=""),)
+        return (*sources, init_settings)
+
+    @classmethod
+    def load(cls, **defaults: Any) -> Self:
+        """Read the environment and the secret files; `defaults` is for what both leave unset.
+
+        Raises:
+            WrongSettings: with every fault at once, each naming its variable.
+        """
+        faults = unknown_variables(os.environ)
+        try:
+            settings = cls(**defaults)
+        except ValidationError as error:
+            faults += [_fault(fault) for fault in error.errors(include_url=False)]
+        if faults:
+            raise WrongSettings(faults)
+        return settings
+
+    @property
+    def amqp_urls(self) -> list[str]:
+        """The nodes to try in turn; they hold the password."""
+        return [url.strip() for url in self.amqp_url.get_secret_value().split(",")]
+
+    @property
+    def window(self) -> int:
+        """Events held at once."""
+        return self.prefetch or min(16 * self.max_in_flight, 2000)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The wall time of the account's dates."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must never be printed."""
+        passwords = {unquote(urlsplit(url).password or "") for url in self.amqp_urls}
+        return [self.access_token.get_secret_value(), *(passwords - {"", "guest"})]
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """List variables that look like ours but set nothing, each with the nearest name."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    faults = []
+    for name in sorted(environment):
+        if not name.startswith(PREFIX) or name in known or _NOT_OURS.match(name):
+            continue
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        faults.append(f"{name}: there is no such setting{hint}")
+    return faults
+
+
+def _fault(fault: Any) -> str:
+    name = PREFIX + str(fault["loc"][0]).upper()
+    if fault["type"] == "missing":
+        return f"{name}: is required; set it, or put it in the file {fault['loc'][0]!s} of " + (
+            f"{PREFIX}SECRETS_DIR"
+        )
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{name}: {message[0].lower()}{message[1:]}"
