@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import pika
 import structlog
@@ -48,40 +49,106 @@ class Unpublished(Exception):
     """RabbitMQ did not take a message: no queue for it, or a queue refused it."""
 
 
+class _Line:
+    """One connection with its one channel; what ends either ends the link they belong to."""
+
+    def __init__(self, lost: asyncio.Future[str]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._connection: AsyncioConnection | None = None
+        self.lost = lost
+        self.channel: Channel
+
+    async def open(self, url: str, heartbeat: int, role: str) -> AsyncioConnection:
+        parameters = pika.URLParameters(url)
+        parameters.heartbeat = heartbeat
+        parameters.blocked_connection_timeout = None
+        parameters.connection_attempts = 1
+        parameters.stack_timeout = _CONNECT_TIMEOUT
+        parameters.socket_timeout = _CONNECT_TIMEOUT
+        parameters.client_properties = {"connection_name": f"profile-sync {role}"}
+        lose = self.guarded(lambda _closed, error: self.lose(_words(error)))
+
+        def connect(on_open_callback: Callable[[Any], None]) -> None:
+            self._connection = AsyncioConnection(
+                parameters, on_open_callback, lose, lose, custom_ioloop=self._loop
+            )
+
+        connection: AsyncioConnection = await self.rpc(connect, "on_open_callback")
+        self.channel = await self.rpc(connection.channel, "on_open_callback")
+        self.channel.add_on_close_callback(lose)
+        return connection
+
+    async def rpc(self, start: Callable[..., object], callback: str = "callback") -> Any:
+        """Start one operation of pika; wait for its callback, or for the end of the link."""
+        done: asyncio.Future[Any] = self._loop.create_future()
+        if not self.lost.done():
+            start(**{callback: _resolve(done)})
+        await asyncio.wait([done, self.lost], return_when=asyncio.FIRST_COMPLETED)
+        if not done.done():
+            raise LinkLost(self.lost.result())
+        return done.result()
+
+    def guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
+        """Keep an exception out of pika, which would close the connection without a word."""
+
+        def guarded(*arguments: Any) -> None:
+            try:
+                callback(*arguments)
+            except Exception:
+                log.exception("a callback failed")
+                self.lose("a callback failed")
+
+        return guarded
+
+    def lose(self, reason: str) -> None:
+        if not self.lost.done():
+            self.lost.set_result(reason)
+
+    async def close(self) -> None:
+        """Close channel and connection; what is unacknowledged returns to its queue in order.
+
+        Under a single active consumer, Basic.Cancel would let the next replica see later events
+        before the returned ones; so the channel is closed without it.
+        """
+        connection = self._connection
+        if connection is None:
+            return
+        channel = getattr(self, "channel", None)
+        if channel is not None and channel.is_open:
+            # pika's close() cancels the consumers that it does not believe cancelled already.
+            channel._cancelled.update(channel._consumers)
+            await self._ended(channel, channel.close)
+        if not connection.is_closed:
+            await self._ended(connection, connection.close)
+        if not connection.is_closed:
+            connection._terminate_stream(StreamLostError("given up"))
+
+    async def _ended(self, what: Channel | AsyncioConnection, end: Callable[[], None]) -> None:
+        ended: asyncio.Future[None] = self._loop.create_future()
+        what.add_on_close_callback(_resolve(ended))
+        if not what.is_closing:
+            end()
+        await asyncio.wait([ended], timeout=_CLOSE_TIMEOUT)
+
+
 class Link:
     """One life of the two connections; take it with `take_link`.
 
     `lost` is done, with the reason, as soon as the link cannot be used any more.
     """
 
-    def __init__(self, confirm_timeout: float, on_blocked: Callable[[bool], None]) -> None:
+    def __init__(self, consuming: _Line, publishing: _Line, confirm_timeout: float) -> None:
         self._loop = asyncio.get_running_loop()
-        self.lost: asyncio.Future[str] = self._loop.create_future()
+        self.lost = publishing.lost
+        self.blocked = False
+        self._consuming = consuming
+        self._publishing = publishing
         self._confirm_timeout = confirm_timeout
-        self._on_blocked = on_blocked
-        self._blocked = False
-        self._connections: list[AsyncioConnection] = []
-        self._consuming: Channel
-        self._publishing: Channel
         self._published = 0
         self._unconfirmed: dict[int, tuple[asyncio.Future[None], Message, float]] = {}
-        self._confirm_watch = self._loop.call_later(confirm_timeout, self._check_confirms)
-
-    async def open(self, url: str, heartbeat: int, declared: Topology | None) -> None:
-        """Connect twice, turn confirms on, declare the topology.
-
-        Raises:
-            LinkLost: with the reason in words.
-        """
-        self._publishing = await self._open_channel(url, heartbeat, "publish")
-        self._publishing.add_on_return_callback(self._guarded(self._on_return))
-        await self._rpc(partial(self._publishing.confirm_delivery, self._guarded(self._on_confirm)))
-        if declared is not None:
-            await self._declare(declared)
-        self._consuming = await self._open_channel(url, heartbeat, "consume")
-        self._consuming.add_on_cancel_callback(
-            self._guarded(lambda _frame: self._lose("RabbitMQ cancelled the consumer"))
-        )
+        self._confirm_watch = self._loop.call_later(1, self._check_confirms)
+        self.lost.add_done_callback(self._on_lost)
+        publishing.channel.add_on_return_callback(publishing.guarded(self._on_return))
 
     async def consume(
         self, queue: str, prefetch: int, on_delivery: Callable[[Delivery], None]
@@ -91,10 +158,9 @@ class Link:
         Raises:
             LinkLost: the queue is missing or may not be read, for instance.
         """
-        channel = self._consuming
+        line, channel = self._consuming, self._consuming.channel
 
         def on_message(_channel: Channel, method: Any, properties: Any, body: bytes) -> None:
-            ack = partial(self._ack, method.delivery_tag)
             on_delivery(
                 Delivery(
                     body,
@@ -102,12 +168,15 @@ class Link:
                     method.exchange,
                     method.routing_key,
                     method.redelivered,
-                    ack,
+                    partial(self._ack, method.delivery_tag),
                 )
             )
 
-        await self._rpc(partial(channel.basic_qos, prefetch_count=prefetch))
-        await self._rpc(partial(channel.basic_consume, queue, self._guarded(on_message)))
+        channel.add_on_cancel_callback(
+            line.guarded(lambda _frame: line.lose("RabbitMQ cancelled the consumer"))
+        )
+        await line.rpc(partial(channel.basic_qos, prefetch_count=prefetch))
+        await line.rpc(partial(channel.basic_consume, queue, line.guarded(on_message)))
 
     def publish(self, message: Message) -> asyncio.Future[None]:
         """Publish a message, mandatory; done when RabbitMQ has confirmed it.
@@ -122,7 +191,7 @@ class Link:
         self._published += 1
         self._unconfirmed[self._published] = (confirmed, message, time.monotonic())
         try:
-            self._publishing.basic_publish(
+            self._publishing.channel.basic_publish(
                 message.exchange,
                 message.routing_key,
                 message.body,
@@ -131,110 +200,28 @@ class Link:
             )
         except Exception as error:  # pika raises many kinds, for a closed channel and for bad input
             log.exception("a message could not be written")
-            self._lose(f"a message could not be written: {type(error).__name__}")
+            self._publishing.lose(f"a message could not be written: {type(error).__name__}")
         return confirmed
 
     async def give_up(self) -> None:
-        """End the link so that what is unacknowledged returns to the queue in order.
+        """End the link; nothing is acknowledged from here on."""
+        self._publishing.lose("given up")
+        await asyncio.gather(self._consuming.close(), self._publishing.close())
 
-        Under a single active consumer, Basic.Cancel would let the next replica see later events
-        before the returned ones; so the channel is closed without it.
-        """
-        channel = self._consuming if hasattr(self, "_consuming") else None
-        if channel is not None and channel.is_open:
-            closed: asyncio.Future[None] = self._loop.create_future()
-            channel.add_on_close_callback(_resolve(closed))
-            # pika's close() cancels the consumers that it does not believe cancelled already.
-            channel._cancelled.update(channel._consumers)
-            channel.close()
-            await asyncio.wait([closed], timeout=_CLOSE_TIMEOUT)
-        self._lose("given up")
-        await self._close_connections()
+    def watch_blocking(
+        self, connection: AsyncioConnection, on_blocked: Callable[[bool], None]
+    ) -> None:
+        """Follow RabbitMQ's blocking of the publishing connection, which holds confirms back."""
 
-    async def _close_connections(self) -> None:
-        open_ones = [c for c in self._connections if not c.is_closed]
-        closed = [self._loop.create_future() for _ in open_ones]
-        for connection, future in zip(open_ones, closed, strict=True):
-            connection.add_on_close_callback(_resolve(future))
-            if not connection.is_closing:
-                connection.close()
-        if closed:
-            await asyncio.wait(closed, timeout=_CLOSE_TIMEOUT)
-        for connection in open_ones:
-            if not connection.is_closed:
-                connection._terminate_stream(StreamLostError("given up"))
+        def tell(blocked: bool) -> None:
+            self.blocked = blocked
+            on_blocked(blocked)
 
-    def _ack(self, delivery_tag: int) -> None:
-        if not self.lost.done() and self._consuming.is_open:
-            self._consuming.basic_ack(delivery_tag)
+        connection.add_on_connection_blocked_callback(lambda *_: tell(True))
+        connection.add_on_connection_unblocked_callback(lambda *_: tell(False))
 
-    async def _open_channel(self, url: str, heartbeat: int, role: str) -> Channel:
-        parameters = pika.URLParameters(url)
-        parameters.heartbeat = heartbeat
-        parameters.blocked_connection_timeout = None
-        parameters.connection_attempts = 1
-        parameters.stack_timeout = _CONNECT_TIMEOUT
-        parameters.socket_timeout = _CONNECT_TIMEOUT
-        parameters.client_properties = {"connection_name": f"profile-sync {role}"}
-        lose = self._guarded(lambda _closed, error: self._lose(_words(error)))
-
-        def connect(on_open_callback: Callable[[Any], None]) -> None:
-            self._connections.append(
-                AsyncioConnection(
-                    parameters, on_open_callback, lose, lose, custom_ioloop=self._loop
-                )
-            )
-
-        connection: AsyncioConnection = await self._rpc(connect, "on_open_callback")
-        if role == "publish":
-            connection.add_on_connection_blocked_callback(lambda *_: self._set_blocked(True))
-            connection.add_on_connection_unblocked_callback(lambda *_: self._set_blocked(False))
-        channel: Channel = await self._rpc(connection.channel, "on_open_callback")
-        channel.add_on_close_callback(lose)
-        return channel
-
-    async def _declare(self, declared: Topology) -> None:
-        channel = self._publishing
-        for exchange in declared.exchanges:
-            await self._rpc(
-                partial(channel.exchange_declare, exchange, exchange_type="topic", durable=True)
-            )
-        for queue in declared.queues:
-            arguments = dict(queue.arguments)
-            await self._rpc(
-                partial(channel.queue_declare, queue.name, durable=True, arguments=arguments)
-            )
-            await self._rpc(
-                partial(channel.queue_bind, queue.name, queue.exchange, routing_key="#")
-            )
-
-    async def _rpc(self, start: Callable[..., object], callback: str = "callback") -> Any:
-        """Start one operation of pika; wait for its callback, or for the end of the link."""
-        done: asyncio.Future[Any] = self._loop.create_future()
-        if not self.lost.done():
-            start(**{callback: _resolve(done)})
-        await asyncio.wait([done, self.lost], return_when=asyncio.FIRST_COMPLETED)
-        if not done.done():
-            raise LinkLost(self.lost.result())
-        return done.result()
-
-    def _guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
-        """Keep an exception out of pika, which would close the connection without a word."""
-
-        def guarded(*arguments: Any) -> None:
-            try:
-                callback(*arguments)
-            except Exception:
-                log.exception("a callback failed")
-                self._lose("a callback failed")
-
-        return guarded
-
-    def _set_blocked(self, blocked: bool) -> None:
-        self._blocked = blocked
-        self._on_blocked(blocked)
-
-    def _on_confirm(self, frame: Any) -> None:
+    def on_confirm(self, frame: Any) -> None:
+        """Take RabbitMQ's confirm of one message, or of all up to one."""
         method = frame.method
         if method.multiple:
             tags = [tag for tag in self._unconfirmed if tag <= method.delivery_tag]
@@ -249,6 +236,10 @@ class Link:
                 confirmed.set_result(None)
             else:
                 confirmed.set_exception(Unpublished("a queue refused it (is it full?)"))
+
+    def _ack(self, delivery_tag: int) -> None:
+        if not self.lost.done() and self._consuming.channel.is_open:
+            self._consuming.channel.basic_ack(delivery_tag)
 
     def _on_return(self, _channel: Channel, method: Any, properties: Any, _body: bytes) -> None:
         # A return has no number, but comes in order and before its confirm: the oldest it fits.
@@ -267,20 +258,19 @@ class Link:
     def _check_confirms(self) -> None:
         oldest = next((at for _, _, at in self._unconfirmed.values()), None)
         late = oldest is not None and time.monotonic() - oldest > self._confirm_timeout
-        if late and not self._blocked:
-            self._lose(f"RabbitMQ confirmed nothing for {self._confirm_timeout:g} seconds")
+        if late and not self.blocked:
+            self._publishing.lose(
+                f"RabbitMQ confirmed nothing for {self._confirm_timeout:g} seconds"
+            )
         else:
             self._confirm_watch = self._loop.call_later(1, self._check_confirms)
 
-    def _lose(self, reason: str) -> None:
-        if self.lost.done():
-            return
-        self.lost.set_result(reason)
+    def _on_lost(self, lost: asyncio.Future[str]) -> None:
         self._confirm_watch.cancel()
         unconfirmed, self._unconfirmed = self._unconfirmed, {}
         for confirmed, _, _ in unconfirmed.values():
             if not confirmed.done():
-                confirmed.set_exception(LinkLost(reason))
+                confirmed.set_exception(LinkLost(lost.result()))
 
 
 async def take_link(
@@ -290,25 +280,52 @@ async def take_link(
     declared: Topology | None,
     on_blocked: Callable[[bool], None],
 ) -> Link:
-    """Open a link to the first node that answers.
+    """Open a link to the first node that answers, and declare the topology.
+
+    Args:
+        urls: the nodes to try in turn.
+        heartbeat: seconds.
+        confirm_timeout: seconds without a confirm after which the link counts as lost.
+        declared: what to declare, if anything.
+        on_blocked: told True when RabbitMQ blocks publishing, and False when it no longer does.
 
     Raises:
-        LinkLost: no node could be used; the text has a reason for the last one tried.
+        LinkLost: no node could be used; the text has the reason for the last one tried.
     """
     reason = ""
     for url in urls:
-        link = Link(confirm_timeout, on_blocked)
+        lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        consuming, publishing = _Line(lost), _Line(lost)
         try:
-            await link.open(url, heartbeat, declared)
+            connection = await publishing.open(url, heartbeat, "publish")
+            await consuming.open(url, heartbeat, "consume")
+            if declared is not None:
+                await _declare(publishing, declared)
+            link = Link(consuming, publishing, confirm_timeout)
+            confirm = publishing.guarded(link.on_confirm)
+            await publishing.rpc(partial(publishing.channel.confirm_delivery, confirm))
         except LinkLost as error:
-            reason = str(error)
-            await link.give_up()
-        except BaseException:
-            await link.give_up()
-            raise
-        else:
-            return link
+            parts = urlsplit(url)
+            reason = f"{parts.hostname}:{parts.port or 5672}: {error}"
+            await asyncio.gather(consuming.close(), publishing.close())
+            continue
+        link.watch_blocking(connection, on_blocked)
+        return link
     raise LinkLost(reason)
+
+
+async def _declare(line: _Line, declared: Topology) -> None:
+    channel = line.channel
+    for exchange in declared.exchanges:
+        await line.rpc(
+            partial(channel.exchange_declare, exchange, exchange_type="topic", durable=True)
+        )
+    for queue in declared.queues:
+        arguments = dict(queue.arguments)
+        await line.rpc(
+            partial(channel.queue_declare, queue.name, durable=True, arguments=arguments)
+        )
+        await line.rpc(partial(channel.queue_bind, queue.name, queue.exchange, routing_key="#"))
 
 
 def _resolve(future: asyncio.Future[Any]) -> Callable[..., None]:

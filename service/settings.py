@@ -268,9 +268,9 @@ class Settings(BaseSettings):
 
     @property
     def secrets(self) -> list[str]:
-        """What must never be printed."""
+        """What must never be printed; a password like `guest` would only garble every line."""
         passwords = {unquote(urlsplit(url).password or "") for url in self.amqp_urls}
-        return [self.access_token.get_secret_value(), *(passwords - {"", "guest"})]
+        return [self.access_token.get_secret_value(), *(p for p in passwords if len(p) > 5)]
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:

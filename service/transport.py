@@ -103,13 +103,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             httpx.TransportError: no complete answer came; `never_sent` tells the two kinds apart.
         """
         assert self._session is not None, "use the client as a context manager"  # noqa: S101
-        target = request.extensions.get(TARGET, request.url.raw_path)
-        url = URL(str(request.url.copy_with(raw_path=b"/"))[:-1] + target.decode(), encoded=True)
+        target: bytes = request.extensions.get(TARGET, request.url.raw_path)
+        origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
         try:
             async with self._session.request(
                 request.method,
-                url,
-                headers=request.headers.multi_items(),
+                URL(origin + target.decode(), encoded=True),
+                headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
                 data=await request.aread() or None,
                 allow_redirects=False,
             ) as answer:

@@ -1,0 +1,20 @@
+ARG PYTHON_IMAGE=python:3.13-slim
+
+FROM ${PYTHON_IMAGE} AS build
+WORKDIR /build
+# No pip in the environment that is shipped: the image's own pip fills it from outside.
+RUN python -m venv --without-pip /opt/profile-sync
+COPY requirements.lock ./
+RUN pip --python /opt/profile-sync/bin/python install \
+      --no-cache-dir --compile --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY service ./service
+RUN pip --python /opt/profile-sync/bin/python install --no-cache-dir --compile --no-deps .
+
+FROM ${PYTHON_IMAGE} AS service
+COPY --from=build /opt/profile-sync /opt/profile-sync
+ENV PATH=/opt/profile-sync/bin:$PATH PYTHONUNBUFFERED=1
+USER 65532:65532
+EXPOSE 8000
+ENTRYPOINT ["profile-sync"]
+CMD ["run"]

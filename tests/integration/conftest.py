@@ -1,0 +1,121 @@
+"""A sender and a reader of messages, and a service between them."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pika
+import pytest
+from pika.adapters.blocking_connection import BlockingChannel
+
+from tests.programs import Service, StandIn
+from tests.rabbitmq import Vhost
+
+EVENTS, RESULTS, DEAD_LETTERS = (
+    "profile-sync.events",
+    "profile-sync.results",
+    "profile-sync.dead-letters",
+)
+
+Arrived = tuple[pika.spec.Basic.Deliver, pika.BasicProperties, bytes]
+
+
+class Mail:
+    """Sends events as a back end does, and takes results and dead letters out of their queues."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = pika.BlockingConnection(pika.URLParameters(url))
+        self.channel: BlockingChannel = self._connection.channel()
+        self._sender: BlockingChannel = self._connection.channel()
+
+    def send(self, *events: Mapping[str, Any] | bytes, **properties: Any) -> None:
+        """Publish events, persistent; bytes go as they are. All are in the queue afterwards."""
+        for event in events:
+            body = event if isinstance(event, bytes) else json.dumps(event).encode()
+            written = pika.BasicProperties(delivery_mode=2, **properties)  # type: ignore[no-untyped-call]
+            self._sender.basic_publish(EVENTS, "test", body, written)
+        # A round trip on the same channel: RabbitMQ has routed what came before it.
+        self._sender.queue_declare(EVENTS, passive=True)
+
+    def take(self, queue: str, count: int, within: float = 30) -> list[Arrived]:
+        """Take messages out of a queue as they come; fails if they do not come in time."""
+        arrived: list[Arrived] = []
+        deadline = time.monotonic() + within
+        if count:
+            for method, properties, body in self.channel.consume(
+                queue, auto_ack=True, inactivity_timeout=0.2
+            ):
+                if method is not None and properties is not None and body is not None:
+                    arrived.append((method, properties, body))
+                if len(arrived) == count or time.monotonic() > deadline:
+                    break
+            self.channel.cancel()
+        assert len(arrived) == count, f"{len(arrived)} of {count} messages came to {queue}"
+        return arrived
+
+    def results(self, count: int, within: float = 30) -> list[dict[str, Any]]:
+        """Take results out of their queue, parsed."""
+        return [json.loads(body) for _, _, body in self.take(RESULTS, count, within)]
+
+    def ready(self, queue: str) -> int:
+        """Count the messages of a queue that no consumer holds."""
+        answer = self.channel.queue_declare(queue, passive=True)
+        count: int = answer.method.message_count
+        return count
+
+    def close(self) -> None:
+        """Disconnect, if the other side has not."""
+        if self._connection.is_open:
+            self._connection.close()
+
+
+@pytest.fixture
+def environment(vhost: Vhost) -> Callable[..., dict[str, str]]:
+    """Make the variables of a service in the test's vhost: `environment(api, PREFETCH="5")`."""
+
+    def make(api: StandIn, **more: str) -> dict[str, str]:
+        basic = {
+            "AMQP_URL": vhost.amqp_url,
+            "API_URL": f"{api.url}/v2",
+            "ACCESS_TOKEN": "demo-token",
+            "LOG_LEVEL": "debug",
+            "RETRY_BASE": "0.05",
+            "RETRY_MAX": "0.5",
+        }
+        return {f"PROFILE_SYNC_{name}": value for name, value in {**basic, **more}.items()}
+
+    return make
+
+
+@pytest.fixture
+def service(
+    standin: Callable[..., StandIn],
+    environment: Callable[..., dict[str, str]],
+    run_service: Callable[[Mapping[str, str]], Service],
+) -> Callable[..., tuple[Service, StandIn]]:
+    """Start a stand-in and a service that uses it: `service("--latency", "0.02", PREFETCH="5")`."""
+
+    def start(*standin_arguments: str, **settings: str) -> tuple[Service, StandIn]:
+        api = standin(*standin_arguments)
+        running = run_service(environment(api, **settings))
+        running.wait_ready()
+        return running, api
+
+    return start
+
+
+@pytest.fixture
+def mail(vhost: Vhost) -> Iterator[Mail]:
+    """Connect a sender and reader to the test's vhost; the service makes the queues."""
+    connected = Mail(vhost.amqp_url)
+    yield connected
+    connected.close()
+
+
+def wait_for(condition: Callable[[], bool], what: str, within: float = 20) -> None:
+    """Ask again and again until a condition holds; fail after `within` seconds."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"not in {within} s: {what}"
+        time.sleep(0.05)

@@ -1,0 +1,128 @@
+"""The commands as a user runs them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import EVENTS, Mail
+from tests.integration.test_service import event
+from tests.programs import Service, StandIn
+from tests.rabbitmq import Vhost, free_ports
+
+
+def profile_sync(
+    *arguments: str, given: bytes = b"", **settings: str
+) -> subprocess.CompletedProcess[str]:
+    environment = {n: v for n, v in os.environ.items() if not n.startswith("PROFILE_SYNC_")}
+    environment |= {f"PROFILE_SYNC_{name}": value for name, value in settings.items()}
+    done = subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        env=environment,
+        input=given,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+    )
+
+
+def test_wrong_settings_are_all_listed_by_name_and_end_with_2() -> None:
+    done = profile_sync(
+        "run",
+        AMQP_URL="http://user:hidden-password@host",
+        API_URL="https://api.copernica.com/v9",
+        MAX_IN_FLIGHT="many",
+        PREFECH="7",
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    title, *faults = done.stderr.splitlines()
+    assert title == "profile-sync: 5 settings cannot be used:"
+    assert [fault.strip().partition(":")[0] for fault in faults] == [
+        "PROFILE_SYNC_PREFECH",
+        "PROFILE_SYNC_ACCESS_TOKEN",
+        "PROFILE_SYNC_API_URL",
+        "PROFILE_SYNC_AMQP_URL",
+        "PROFILE_SYNC_MAX_IN_FLIGHT",
+    ]
+    assert "did you mean PROFILE_SYNC_PREFETCH?" in faults[0]
+    assert "hidden-password" not in done.stderr
+
+
+def test_a_token_file_serves_as_well_as_a_variable(
+    tmp_path: Path,
+    standin: Callable[..., StandIn],
+    run_service: Callable[[Mapping[str, str]], Service],
+    vhost: Vhost,
+    mail: Mail,
+) -> None:
+    (tmp_path / "access_token").write_text("demo-token\n")
+    (tmp_path / "amqp_url").write_text(vhost.amqp_url + "\n")
+    service = run_service(
+        {
+            "PROFILE_SYNC_SECRETS_DIR": str(tmp_path),
+            "PROFILE_SYNC_API_URL": f"{standin().url}/v2",
+        }
+    )
+    service.wait_ready()
+    mail.send(event(1, create=True))
+    assert mail.results(1)[0]["outcome"] == "created"
+
+
+def test_a_port_in_use_ends_with_2_and_names_the_setting(
+    standin: Callable[..., StandIn],
+) -> None:
+    port = standin().url.rpartition(":")[2]
+    done = profile_sync("run", ACCESS_TOKEN="t0ken", HTTP_HOST="127.0.0.1", HTTP_PORT=port)
+    assert done.returncode == 2
+    assert "PROFILE_SYNC_HTTP_PORT" in done.stderr
+
+
+@pytest.fixture
+def declared(mail: Mail) -> Mail:
+    mail.channel.exchange_declare(EVENTS, "topic", durable=True)
+    mail.channel.queue_declare(EVENTS, durable=True)
+    mail.channel.queue_bind(EVENTS, EVENTS, "#")
+    return mail
+
+
+def test_send_publishes_files_and_standard_input_as_they_are(
+    tmp_path: Path, vhost: Vhost, declared: Mail
+) -> None:
+    file = tmp_path / "event.json"
+    file.write_bytes(b'{"broken": ')
+    body = json.dumps(event(1)).encode()
+    done = profile_sync("send", str(file), "-", given=body, AMQP_URL=vhost.amqp_url)
+    assert (done.returncode, done.stdout) == (0, "2 sent to profile-sync.events\n")
+    assert [sent for _, _, sent in declared.take(EVENTS, 2)] == [b'{"broken": ', body]
+
+
+def test_send_says_why_it_could_not(tmp_path: Path, vhost: Vhost, mail: Mail) -> None:
+    file = tmp_path / "event.json"
+    missing = profile_sync("send", str(file), AMQP_URL=vhost.amqp_url)
+    assert missing.returncode == 2
+    assert "No such file" in missing.stderr
+    file.write_bytes(b"{}")
+    port = free_ports(1)[0]
+    refused = profile_sync("send", str(file), AMQP_URL=f"amqp://guest:guest@127.0.0.1:{port}/")
+    assert refused.returncode == 1
+    assert "Connection refused" in refused.stderr
+    mail.channel.exchange_declare(EVENTS, "topic", durable=True)
+    unbound = profile_sync("send", str(file), AMQP_URL=vhost.amqp_url)
+    assert unbound.returncode == 1
+    assert "no queue is bound" in unbound.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["send"]], ids=["", "run", "send"])
+def test_help_teaches_by_example(command: list[str]) -> None:
+    done = profile_sync(*command, "--help")
+    assert done.returncode == 0
+    if command:
+        assert f"profile-sync {command[0]}" in done.stdout

@@ -1,0 +1,129 @@
+"""RabbitMQ that is not there yet, goes away, or comes back: the service waits and loses nothing."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+
+import httpx
+import pytest
+
+from tests.integration.conftest import DEAD_LETTERS, EVENTS, RESULTS, Mail, wait_for
+from tests.integration.test_service import event
+from tests.programs import Service, StandIn
+from tests.rabbitmq import Node
+
+Run = Callable[[Mapping[str, str]], Service]
+
+
+def settings(node: Node, api: StandIn) -> dict[str, str]:
+    return {
+        "PROFILE_SYNC_AMQP_URL": node.amqp_url(),
+        "PROFILE_SYNC_API_URL": f"{api.url}/v2",
+        "PROFILE_SYNC_ACCESS_TOKEN": "demo-token",
+    }
+
+
+def messages(service: Service) -> list[str]:
+    return [line["message"] for line in service.log()]
+
+
+def published(service: Service) -> float:
+    """Count the results that RabbitMQ has confirmed to this service."""
+    page = httpx.get(f"{service.http_url}/metrics").text.splitlines()
+    name = "profile_sync_results_published_total{"
+    return sum(float(line.rpartition(" ")[2]) for line in page if line.startswith(name))
+
+
+def idle(service: Service) -> bool:
+    return "profile_sync_lanes 0.0" in httpx.get(f"{service.http_url}/metrics").text
+
+
+def leave(mail: Mail) -> None:
+    """Leave the node to the next test with empty queues."""
+    for queue in (EVENTS, RESULTS, DEAD_LETTERS):
+        mail.channel.queue_purge(queue)
+    mail.close()
+
+
+def test_waits_for_a_broker_that_is_not_there_and_says_so_once(
+    private_node: Node, standin: Callable[..., StandIn], run_service: Run
+) -> None:
+    private_node.stop()
+    service = run_service(settings(private_node, standin()))
+    wait_for(lambda: "no link to RabbitMQ; trying on" in messages(service), "the log line")
+    assert httpx.get(f"{service.http_url}/livez").status_code == 200
+    answer = httpx.get(f"{service.http_url}/readyz")
+    assert (answer.status_code, answer.text) == (503, "no-broker\n")
+    time.sleep(3)  # long enough for several tries, which must not each write a line
+
+    private_node.start()
+
+    service.wait_ready(40)
+    mail = Mail(private_node.amqp_url())
+    mail.send(event(1, create=True))
+    assert mail.results(1)[0]["outcome"] == "created"
+    refused = [line for line in service.log() if "refused" in line.get("detail", "")]
+    assert len(refused) == 1
+    assert messages(service).count("link to RabbitMQ taken") == 1
+    assert service.terminate() == 0
+    leave(mail)
+
+
+@pytest.mark.parametrize(
+    ("end", "away"),
+    [("stop", 2.0), pytest.param("stop", 20.0, marks=pytest.mark.slow), ("kill", 0.0)],
+)
+def test_a_broker_that_goes_away_in_the_middle_costs_no_event(
+    private_node: Node, standin: Callable[..., StandIn], run_service: Run, end: str, away: float
+) -> None:
+    api = standin("--latency", "0.05")
+    service = run_service(settings(private_node, api))
+    service.wait_ready()
+    mail = Mail(private_node.amqp_url())
+    mail.send(*(event(n, n % 40, create=True) for n in range(400)))
+    wait_for(lambda: mail.ready(RESULTS) > 50, "some results")
+
+    mail.close()
+    before = published(service)
+    getattr(private_node, end)()
+    time.sleep(away)  # the outage itself
+    private_node.start()
+
+    wait_for(lambda: published(service) > before, "work goes on", 60)
+    mail = Mail(private_node.amqp_url())
+    wait_for(lambda: mail.ready(EVENTS) == 0 and idle(service), "all events finished", 90)
+    results = mail.results(mail.ready(RESULTS))
+    assert {result["event_id"] for result in results} == {f"evt-{n}" for n in range(400)}
+    assert mail.ready(DEAD_LETTERS) == 0
+    last: dict[str, str] = {}
+    for entry in api.journal():
+        last[entry["body"]["fields"]["customerid"]] = entry["body"]["fields"]["firstname"]
+    assert last == {f"{key}": f"{360 + key}" for key in range(40)}
+    assert messages(service).count("link to RabbitMQ lost") >= 1
+    assert messages(service)[-1] == "link to RabbitMQ taken"
+    assert service.terminate() == 0
+    assert mail.ready(EVENTS) == 0
+    leave(mail)
+
+
+def test_a_killed_service_loses_nothing(
+    private_node: Node, standin: Callable[..., StandIn], run_service: Run
+) -> None:
+    api = standin("--latency", "0.02")
+    first = run_service(settings(private_node, api))
+    first.wait_ready()
+    mail = Mail(private_node.amqp_url())
+    mail.send(*(event(n, n, create=True) for n in range(200)))
+    wait_for(lambda: mail.ready(RESULTS) > 50, "some results")
+
+    os.killpg(first.process.pid, signal.SIGKILL)
+
+    second = run_service(settings(private_node, api))
+    second.wait_ready()
+    wait_for(lambda: mail.ready(EVENTS) == 0 and idle(second), "all events finished", 60)
+    results = mail.results(mail.ready(RESULTS))
+    assert {result["event_id"] for result in results} == {f"evt-{n}" for n in range(200)}
+    assert second.terminate() == 0
+    assert mail.ready(EVENTS) == 0
+    leave(mail)
