@@ -1,0 +1,30 @@
+"""Answers of the API, and how it refuses a call."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, body and headers; Content-Length is added when it is sent."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", JSON),)
+
+
+class Refused(Exception):
+    """The API refuses a call; the text is its message."""
+
+
+def written(status: int, value: Any) -> Answer:
+    """Answer with a value as JSON."""
+    return Answer(status, json.dumps(value, separators=(",", ":")).encode())
+
+
+def refusal(message: str, status: int = 400) -> Answer:
+    """Answer with the API's one shape of an error."""
+    return written(status, {"error": {"message": message}})

@@ -1,0 +1,87 @@
+"""Databases as a seed file describes them: their fields and interests."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tests.standin.values import Stored, convert
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a database; `column` is its column in the store."""
+
+    ID: int
+    name: str
+    type: str
+    default: Stored
+    choices: tuple[str, ...]
+    index: bool
+    column: str
+
+    def convert(self, value: Any) -> Stored:
+        """Convert a JSON value to what this field stores."""
+        return convert(value, self.type, self.choices)
+
+    def described(self) -> dict[str, Any]:
+        """Describe the field as `GET database/{id}/fields` does."""
+        return {
+            "ID": str(self.ID),
+            "name": self.name,
+            "type": self.type,
+            "value": self._value(),
+            "displayed": True,
+            "ordered": False,
+            "length": "50",
+            "textlines": "1",
+            "hidden": False,
+            "index": self.index,
+        }
+
+    def _value(self) -> str:
+        if self.type != "select":
+            return str(self.default)
+        return "\r\n".join(
+            choice + "*" * (choice == self.default and choice != "") for choice in self.choices
+        )
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database with its fields in order of definition."""
+
+    ID: int
+    name: str
+    fields: tuple[Field, ...]
+    interests: tuple[str, ...]
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Positions of the fields by their name in lower case."""
+        return {field.name.lower(): n for n, field in enumerate(self.fields)}
+
+    def field(self, name: str) -> Field | None:
+        """Return the field of that name, in any case."""
+        position = self.positions.get(name.lower())
+        return None if position is None else self.fields[position]
+
+    def values(self, sent: dict[str, Any]) -> dict[int, Stored]:
+        """Convert values by field name to values by position; unknown names are left out."""
+        found = ((self.positions.get(name.lower()), value) for name, value in sent.items())
+        return {n: self.fields[n].convert(value) for n, value in found if n is not None}
+
+    def switches(self, sent: object) -> dict[str, bool]:
+        """Read interests, a list of names or a map to 0 or 1; unknown names are left out.
+
+        An object with the keys 0, 1, 2 is a list, as in PHP.
+        """
+        if isinstance(sent, dict) and list(sent) == [str(n) for n in range(len(sent))]:
+            sent = list(sent.values())
+        if isinstance(sent, list):
+            return {name: True for name in sent if name in self.interests}
+        if isinstance(sent, dict):
+            return {name: sent[name] not in _OFF for name in sent if name in self.interests}
+        return {}
+
+
+_OFF: tuple[Any, ...] = (0, "", "0", None, [], {})
