@@ -166,7 +166,7 @@ class Link:
                     body,
                     _from_pika(properties),
                     method.exchange,
-                    method.routing_key,
+                    _text_only(method.routing_key) or "",
                     method.redelivered,
                     partial(self._ack, method.delivery_tag),
                 )
@@ -337,9 +337,15 @@ def _resolve(future: asyncio.Future[Any]) -> Callable[..., None]:
 
 
 def _from_pika(properties: Any) -> Properties:
-    values = {name: getattr(properties, name) for name in _PROPERTIES}
-    values["headers"] = values["headers"] or {}
+    # pika leaves a short string that is no UTF-8 as bytes; nobody could use it as text.
+    values = {name: _text_only(getattr(properties, name)) for name in _PROPERTIES}
+    headers = values["headers"] or {}
+    values["headers"] = {name: value for name, value in headers.items() if isinstance(name, str)}
     return Properties(**values)
+
+
+def _text_only(value: Any) -> Any:
+    return None if isinstance(value, bytes) else value
 
 
 def _to_pika(properties: Properties) -> pika.BasicProperties:

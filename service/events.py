@@ -45,6 +45,7 @@ _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 _DATABASE_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+_MOST_FAULTS = 5
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -381,4 +382,6 @@ def _faults(error: ValidationError) -> str:
                 field.alias or name for name, field in _Event.model_fields.items()
             )
         faults.append(f"{place}: {text}" if place else text)
+    if len(faults) > _MOST_FAULTS:
+        faults[_MOST_FAULTS:] = [f"and {len(faults) - _MOST_FAULTS} more"]
     return "; ".join(faults)

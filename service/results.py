@@ -3,12 +3,11 @@
 import json
 import re
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from service.messages import Delivery, Message, Properties
+from service.messages import Delivery, Headers, Message, Properties
 from service.outcomes import Outcome, Reason
 from service.profiles import Profile
 
@@ -16,6 +15,7 @@ Source = Literal["put", "read-back", "none"]
 
 PERSISTENT = 2
 TRACE_HEADERS = ("traceparent", "tracestate")
+_LONGEST_TRACE = 1024
 
 _NAMESPACE = uuid.UUID("0a4c7c55-5f25-5f0f-8a5e-6d7c1c9b2f04")
 _NUMBER = re.compile(r"\d+", re.ASCII)
@@ -73,7 +73,7 @@ def result_message(
             message_id=str(uuid.uuid5(_NAMESPACE, result.event_id)),
             correlation_id=cause.correlation_id or result.event_id,
             type=kind,
-            headers={name: cause.headers[name] for name in TRACE_HEADERS if name in cause.headers},
+            headers=_trace(cause.headers),
         ),
     )
 
@@ -105,6 +105,14 @@ def dead_letter(delivery: Delivery, result: Result, exchange: str) -> Message:
     return Message(exchange, delivery.routing_key, delivery.body, properties)
 
 
+def _trace(headers: Headers) -> dict[str, str]:
+    return {
+        name: value
+        for name in TRACE_HEADERS
+        if isinstance(value := headers.get(name), str) and len(value) <= _LONGEST_TRACE
+    }
+
+
 def _without_secret(profile: Profile) -> Profile:
     return {name: value for name, value in profile.items() if name != "secret"}
 
@@ -117,7 +125,7 @@ def _routing_database(result: Result) -> str:
     return "unknown"
 
 
-def _carried_headers(headers: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def _carried_headers(headers: Headers) -> tuple[dict[str, Any], list[str]]:
     """Split headers into those a dead letter can carry and the names of the others."""
     carried: dict[str, Any] = {}
     dropped: list[str] = []

@@ -169,7 +169,8 @@ class Settings(BaseSettings):
     max_event_bytes: Annotated[int, Field(ge=1024, le=16 * 2**20)] = Field(
         default=262144, description="Larger events are rejected"
     )
-    max_response_bytes: Annotated[int, Field(ge=1024, le=16 * 2**20)] = Field(
+    # A result must stay below the 16 MiB that RabbitMQ 4 allows a message.
+    max_response_bytes: Annotated[int, Field(ge=1024, le=8 * 2**20)] = Field(
         default=1048576, description="Larger answers are cut off and count as without profiles"
     )
     result_include_secret: bool = Field(

@@ -118,7 +118,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                     answer.close()
                 return httpx.Response(
                     answer.status,
-                    headers=answer.raw_headers,
+                    # Identity was asked for; httpx would unpack anything else, however large.
+                    headers=[h for h in answer.raw_headers if h[0].lower() != b"content-encoding"],
                     stream=httpx.ByteStream(body),
                     extensions={CUT: cut},
                 )

@@ -87,6 +87,7 @@ class Worker:
         self._quiet = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         metrics.watch_oldest_event(self._oldest_event_seconds)
+        self._note_progress()
 
     def receive(self, delivery: Delivery) -> None:
         """Take a delivery: into its lane, or to its end at once if it is no event."""

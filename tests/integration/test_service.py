@@ -133,6 +133,17 @@ def test_a_bad_event_is_rejected_with_its_reason_and_the_service_goes_on(
     assert unacknowledged(running, mail) == 0
 
 
+def test_properties_that_are_no_text_do_no_harm(service: Start, mail: Mail) -> None:
+    running, _ = service()
+    odd = b"\xff\xfe"
+    mail.send(event(1, create=True), b"{", content_type=odd, message_id=odd, headers={"odd": odd})
+    assert Counter(result["outcome"] for result in mail.results(2)) == {"created": 1, "rejected": 1}
+    ((_, properties, body),) = mail.take(DEAD_LETTERS, 1)
+    assert body == b"{"
+    assert properties.headers["profile-sync-reason"] == "invalid-json"
+    assert unacknowledged(running, mail) == 0
+
+
 def test_two_thousand_events_keep_the_order_of_their_keys(service: Start, mail: Mail) -> None:
     running, api = service("--latency", "0.02", MAX_IN_FLIGHT="32", LOG_LEVEL="info")
     mail.send(*(event(n, n % 50, create=True) for n in range(2000)))

@@ -1,6 +1,7 @@
 """The client and its transport against raw sockets: what is on the wire, and what fails how."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -236,6 +237,19 @@ async def test_an_answer_over_the_limit_is_cut_and_its_connection_not_used_again
         assert (answer.status, len(answer.body), answer.cut) == (200, 2048, True)
         await put(api)
         assert raw.connections == 2
+
+
+async def test_a_packed_answer_is_not_unpacked() -> None:
+    bomb = gzip.compress(b" " * 50_000_000)
+
+    async def packed(_request: bytes, writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n"
+        writer.write(head.encode() + bomb)
+
+    async with raw_server(packed) as raw, client(raw.port) as api:
+        answer = await put(api)
+    assert isinstance(answer, Response)
+    assert (answer.status, answer.body) == (200, bomb)
 
 
 async def test_a_redirect_is_not_followed_and_no_cookie_is_kept() -> None:
