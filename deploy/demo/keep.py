@@ -1,0 +1,55 @@
+"""`--keep`: everything stays up, its addresses are told, and results are shown as they come."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import quote, urlsplit
+
+from deploy.demo.cases import DATABASE
+from deploy.demo.programs import PREFIX, TOKEN
+from deploy.demo.screen import Screen
+from deploy.demo.sender import RESULTS, Arrival
+from deploy.demo.stage import Stage
+
+
+def tell_addresses(screen: Screen, stage: Stage, event: Path) -> None:
+    """Print where everything is, and how to send one more event."""
+    vhost, standin, service = stage.vhost, stage.standin, stage.service
+    queue = f"{vhost.broker.management_url}/#/queues/{quote(vhost.name, safe='')}/{RESULTS}"
+    url, login = _login(vhost.amqp_url)
+    command = os.path.relpath(Path(sys.executable).parent / "profile-sync")
+    screen.title("Everything stays up until Ctrl-C; results show below as they come")
+    screen.pair("send", "from the project's folder, in another terminal:")
+    print(f"\n{PREFIX}AMQP_URL={url} {command} send {os.path.relpath(event)}\n")
+    screen.pair("results", f'{queue}  ("Get messages"; {login})')
+    screen.pair("metrics", f"{service.url}/metrics")
+    screen.pair("readiness", f"{service.url}/readyz")
+    screen.pair(
+        "profiles", f"{standin.url}/v2/database/{DATABASE[0]}/profiles?access_token={TOKEN}"
+    )
+    screen.pair("API calls", f"{standin.url}/__standin/journal")
+    screen.pair("log", f"tail -f {service.log_file}")
+    print(flush=True)
+
+
+def show_results(stage: Stage, show: Callable[[Arrival], None]) -> NoReturn:
+    """Show results until a signal comes.
+
+    Raises:
+        DemoFailed: a program has ended.
+    """
+    while True:
+        for arrival in stage.sender.arrivals(0.5):
+            show(arrival)
+        stage.check()
+
+
+def _login(amqp_url: str) -> tuple[str, str]:
+    """Return the URL and the login to print: a password that is not RabbitMQ's own stays out."""
+    parts = urlsplit(amqp_url)
+    if parts.password in (None, "guest"):
+        return amqp_url, "login guest / guest"
+    hidden = parts.netloc.replace(f":{parts.password}@", ":PASSWORD@")
+    return parts._replace(netloc=hidden).geturl(), f"login {parts.username} / your password"

@@ -1,0 +1,72 @@
+"""Everything that runs during the demo: started in order, ended in the opposite one."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from deploy.demo.programs import (
+    LATENCY,
+    Service,
+    Signals,
+    StandIn,
+    check_running,
+    end,
+    is_private,
+    rabbitmq,
+)
+from deploy.demo.screen import Screen
+from deploy.demo.sender import Sender
+from tests.rabbitmq import Vhost
+
+# The API's dates are whole seconds: a profile that is changed in its first one looks new.
+_FIRST_SECOND = 1.1
+
+_Program = TypeVar("_Program", StandIn, Service)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What runs."""
+
+    vhost: Vhost
+    standin: StandIn
+    service: Service
+    sender: Sender
+
+    def check(self) -> None:
+        """Raise DemoFailed, with the end of its log, if a program has ended."""
+        check_running("service", self.service.program)
+        check_running("stand-in", self.standin.program)
+
+
+def set_up(screen: Screen, signals: Signals, stack: ExitStack, put_result: str) -> Stage:
+    """Start all of it; `stack` ends it.
+
+    Raises:
+        DemoFailed: with the end of a program's log.
+    """
+
+    def start(make: Callable[[], _Program]) -> _Program:
+        with signals.held():
+            made = make()
+            stack.callback(end, made.program)
+        return made
+
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="profile-sync-demo-")))
+    standin = start(lambda: StandIn(folder, put_result))  # comes up while RabbitMQ does
+    broker = "a private node" if is_private() else "a virtual host of the one you have"
+    with screen.step("RabbitMQ", broker):
+        vhost = stack.enter_context(rabbitmq())
+    answers = "its profiles" if put_result == "list" else "nothing"
+    with screen.step("API", f"a stand-in, {LATENCY * 1000:.0f} ms a call; a PUT brings {answers}"):
+        standin.wait_listening()
+    with screen.step("service", "profile-sync run, a process of its own"):
+        service = start(lambda: Service(folder, vhost.amqp_url, standin.url))
+        service.wait_ready()
+    time.sleep(max(0.0, _FIRST_SECOND - standin.age()))
+    sender = stack.enter_context(closing(Sender(vhost.amqp_url)))
+    return Stage(vhost, standin, service, sender)
