@@ -4,9 +4,10 @@ Source: CloudEvents 1.0, "JSON Event Format" and "AMQP Protocol Binding".
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from service.messages import Properties
+from service.messages import Properties, is_short_text
 
 _PREFIXES = ("cloudevents:", "cloudevents_", "ce-")
 _REQUIRED = ("id", "source", "specversion", "type")
@@ -25,7 +26,9 @@ def unwrap(
     Raises:
         MalformedCloudEvent: an attribute is missing or wrong.
     """
-    if (properties.content_type or "").partition(";")[0].strip().lower() == _STRUCTURED:
+    media_type = (properties.content_type or "").partition(";")[0].strip().lower()
+    # No key of a plain event is called specversion, so a forgotten content type does no harm.
+    if media_type == _STRUCTURED or "specversion" in body:
         attributes, event = body, body.get("data")
         if not isinstance(event, dict):
             raise MalformedCloudEvent("data: a CloudEvent carries the event object in data")
@@ -35,12 +38,17 @@ def unwrap(
             return body, event_id
     for name in _REQUIRED:
         value = attributes.get(name)
-        if not isinstance(value, str) or not 1 <= len(value.encode()) <= 255:
-            raise MalformedCloudEvent(f"the CloudEvent attribute {name} must be 1 to 255 bytes")
+        if not isinstance(value, str) or not is_short_text(value):
+            raise MalformedCloudEvent(
+                f"the CloudEvent attribute {name} must have 1 to 255 bytes, all printable"
+            )
     if attributes["specversion"] != "1.0":
         raise MalformedCloudEvent("the CloudEvent attribute specversion must be 1.0")
-    if attributes.get("time") is not None:
-        event = {"occurred_at": attributes["time"], **event}
+    time = attributes.get("time")
+    if isinstance(time, datetime):  # an AMQP timestamp, which is in UTC
+        time = time.replace(tzinfo=UTC).isoformat()
+    if time is not None:
+        event = {"occurred_at": time, **event}
     return event, attributes["id"]
 
 

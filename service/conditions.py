@@ -91,13 +91,17 @@ def check_selection(conditions: Iterable[Condition], *, many: bool) -> None:
         raise UnsafeSelection("there is no condition: every profile would be selected")
 
 
+def _selects_one(value: str) -> bool:
+    return bool(value) and value == value.strip() and not _CONTROL.search(value)
+
+
 def selection_key(database: str, conditions: Iterable[Condition]) -> Key:
     """Make the key of a selection: equal keys must be applied in order.
 
     The API compares text without regard to case, so the key does too: two selections that might
     be one share a key.
     """
-    return (database.casefold(), *sorted(str(condition).casefold() for condition in conditions))
+    return (database.casefold(), *sorted({str(condition).casefold() for condition in conditions}))
 
 
 def after_update(
@@ -109,7 +113,7 @@ def after_update(
     for condition in conditions:
         value = written.get(condition.field.casefold(), condition.value)
         if value != condition.value:
-            if condition.operator != EQUAL or not value or value != value.strip():
+            if condition.operator != EQUAL or not _selects_one(value):
                 return None
             condition = Condition(condition.field, EQUAL, value)  # noqa: PLW2901
         found.append(condition)

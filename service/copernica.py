@@ -41,7 +41,9 @@ class Copernica:
         parts = urlsplit(settings.api_url)
         self._base = httpx.URL(f"{parts.scheme}://{parts.netloc}/")
         self._path = parts.path
-        self._token = quote(settings.access_token.get_secret_value(), safe="")
+        token = settings.access_token.get_secret_value()
+        self._token = quote(token, safe="")
+        self._token_forms = {form.encode() for form in (token, self._token)}
         headers = {
             "Host": parts.netloc,
             "Accept": "application/json",
@@ -80,14 +82,14 @@ class Copernica:
         self._metrics.in_flight.inc()
         try:
             response = await self._client.send(self._request(call))
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             answer: Answer = NoResponse(not never_sent(error), _words(error))
             status = type(error).__name__
         else:
             answer = Response(
                 response.status_code,
                 _kept(response.headers),
-                response.content,
+                self._without_token(response.content),
                 response.extensions[CUT],
             )
             status = f"{response.status_code // 100}xx"
@@ -96,6 +98,11 @@ class Copernica:
         self._metrics.api_requests.labels(call.name, status).inc()
         self._metrics.api_request_seconds.labels(call.name).observe(time.perf_counter() - started)
         return answer
+
+    def _without_token(self, body: bytes) -> bytes:
+        for form in self._token_forms:
+            body = body.replace(form, b"***")
+        return body
 
     def _request(self, call: Call) -> httpx.Request:
         token = f"access_token={self._token}"
@@ -117,6 +124,6 @@ def _kept(headers: httpx.Headers) -> Mapping[str, str]:
     }
 
 
-def _words(error: httpx.TransportError) -> str:
+def _words(error: httpx.RequestError) -> str:
     sent = "the API could not be reached" if never_sent(error) else "no complete answer came"
     return f"{sent} ({error})"

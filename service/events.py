@@ -1,5 +1,6 @@
 """The event: a message body in, one validated `ProfileUpdate` out, or the reason why not."""
 
+import difflib
 import hashlib
 import json
 import re
@@ -7,7 +8,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -22,17 +22,23 @@ from pydantic import (
 
 from service.cloudevents import MalformedCloudEvent, unwrap
 from service.conditions import (
-    EQUAL,
     SPECIAL_FIELDS,
     Condition,
     Key,
     UnsafeSelection,
     check_selection,
-    is_field_name,
-    parse_condition,
     selection_key,
 )
-from service.messages import Properties
+from service.messages import Properties, is_short_text
+from service.values import (
+    quoted,
+    read_database,
+    read_fields,
+    read_id,
+    read_instant,
+    read_interests,
+    read_where,
+)
 
 Expect = Literal["one", "many"]
 InvalidReason = Literal[
@@ -41,10 +47,6 @@ InvalidReason = Literal[
 
 # Names this service's events in UUID5; any fixed value does, it must only never change.
 _NAMESPACE = uuid.UUID("6f1d0c0e-6c0b-5d2e-9a43-0d5f0f3c7f11")
-_RFC3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
-_DATABASE_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 _MOST_FAULTS = 5
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -158,6 +160,8 @@ def _load(body: bytes, properties: Properties, max_bytes: int) -> dict[str, Any]
 def _refuse_lone_surrogates(event: dict[str, Any]) -> None:
     try:
         json.dumps(event, ensure_ascii=False).encode()
+    except RecursionError:
+        raise InvalidEvent("invalid-json", "the body is nested too deeply") from None
     except UnicodeEncodeError:
         raise InvalidEvent(
             "invalid-json", "a string has half of a surrogate pair, which is no character"
@@ -169,7 +173,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise InvalidEvent("invalid-json", f"{_name(twice)} stands twice in one object")
+        raise InvalidEvent("invalid-json", f"{quoted(twice)} stands twice in one object")
     return result
 
 
@@ -178,132 +182,28 @@ def _no_constant(text: str) -> Any:
 
 
 def _plain_id(value: object) -> str:
-    """Return a usable id, else ''. AMQP's short strings hold 255 bytes."""
-    if not isinstance(value, str) or not value:
-        return ""
-    return value if value.isprintable() and len(value.encode()) <= 255 else ""
+    return value if isinstance(value, str) and is_short_text(value) else ""
 
 
 def _readable_database(value: object) -> str:
     return str(value) if isinstance(value, int | str) and len(str(value)) <= 100 else ""
 
 
-def _instant(value: object) -> datetime:
-    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise ValueError("write an instant as 2026-11-23T10:00:00Z")
-    return datetime.fromisoformat(value)
-
-
-def _identifier(value: str) -> str:
-    if not _plain_id(value):
-        raise ValueError("an id has 1 to 255 bytes and no control characters")
-    return value
-
-
-def _database(value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str):
-        raise ValueError("name a database by its numeric id or its name")  # noqa: TRY004
-    if _DATABASE_ID.fullmatch(value):
-        return value
-    if (
-        not 1 <= len(value) <= 100
-        or not value.isprintable()
-        or value != value.strip()
-        or not any(character.isalpha() for character in value)
-        or "/" in value
-        or "\\" in value
-    ):
-        raise ValueError(
-            "a database is a positive id, or a name of up to 100 printable characters with a "
-            "letter and without slashes"
-        )
-    return value
-
-
-def _text(value: object) -> str:
-    """Write a JSON value as the API's string; numbers without exponent, booleans as 1 and 0."""
-    match value:
-        case str():
-            return value
-        case bool():
-            return "1" if value else "0"
-        case int():
-            return str(value)
-        case float() if abs(value) < float("inf"):
-            return format(Decimal(repr(value)), "f")
-        case None:
-            raise ValueError('null is not a value: leave the field out, or write "" to clear it')
-        case _:
-            raise ValueError("a value is a string, a finite number or a boolean")
-
-
-def _where(value: object) -> tuple[Condition, ...]:
-    if isinstance(value, list):
-        if not all(isinstance(item, str) for item in value):
-            raise ValueError('write conditions as strings, like ["customerid==4567"]')
-        return tuple(parse_condition(item) for item in value)
-    if isinstance(value, dict):
-        return tuple(Condition(name, EQUAL, _named(name, item)) for name, item in value.items())
-    raise ValueError('write {"field": value}, or a list of conditions like ["age>=18"]')
-
-
-def _fields(value: object) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise ValueError('write {"field": value}')  # noqa: TRY004
-    fields = {name: _named(name, item) for name, item in value.items()}
-    for name in fields:
-        if not is_field_name(name):
-            raise ValueError(
-                f"{_name(name)} is no field name: a letter followed by letters, digits or _"
-            )
-    _refuse_two_spellings(fields)
-    return fields
-
-
-def _interests(value: object) -> dict[str, bool]:
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        value = dict.fromkeys(value, True)
-    if not isinstance(value, dict):
-        raise ValueError('write a list of names, or {"name": true or false}')  # noqa: TRY004
-    for name, switch in value.items():
-        if not name or not name.isprintable() or name != name.strip():
-            raise ValueError(f"{_name(name)} is no interest name")
-        if not isinstance(switch, int) or switch not in (0, 1):
-            raise ValueError(f"{_name(name)}: an interest is true, false, 1 or 0")
-    _refuse_two_spellings(value)
-    return {name: bool(switch) for name, switch in value.items()}
-
-
-def _named(name: str, value: object) -> str:
-    try:
-        return _text(value)
-    except ValueError as error:
-        raise ValueError(f"{_name(name)}: {error}") from None
-
-
-def _refuse_two_spellings(names: Mapping[str, object]) -> None:
-    folded: dict[str, str] = {}
-    for name in names:
-        other = folded.setdefault(name.casefold(), name)
-        if other != name:
-            raise ValueError(f"{_name(other)} and {_name(name)} name the same thing for the API")
-
-
 class _Event(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
-    id: Annotated[str, AfterValidator(_identifier)] | None = None
-    occurred_at: Annotated[datetime | None, BeforeValidator(_instant)] = None
-    database: Annotated[str, BeforeValidator(_database)]
-    where: Annotated[Any, BeforeValidator(_where)]
+    id: Annotated[str, AfterValidator(read_id)] | None = None
+    occurred_at: Annotated[datetime | None, BeforeValidator(read_instant)] = None
+    database: Annotated[str, BeforeValidator(read_database)]
+    where: Annotated[Any, BeforeValidator(read_where)]
     expect: Expect = "one"
     create: bool = False
     asynchronous: Annotated[bool, Field(alias="async")] = False
     coalesce: bool = True
-    fields: Annotated[dict[str, str], BeforeValidator(_fields)] = Field(default_factory=dict)
-    interests: Annotated[dict[str, bool], BeforeValidator(_interests)] = Field(default_factory=dict)
+    fields: Annotated[dict[str, str], BeforeValidator(read_fields)] = Field(default_factory=dict)
+    interests: Annotated[dict[str, bool], BeforeValidator(read_interests)] = Field(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _writes_something(self) -> "_Event":
@@ -366,21 +266,25 @@ def _with_key_fields(event: _Event, conditions: tuple[Condition, ...]) -> dict[s
     return fields
 
 
-def _name(name: str) -> str:
-    """Quote a name that came from outside, short and on one line."""
-    return json.dumps(name if len(name) <= 40 else name[:40] + "…")
+def _place(part: str | int) -> str:
+    name = str(part)
+    return name if name.isprintable() and len(name) <= 40 else quoted(name)
+
+
+def _nearest(key: str) -> str:
+    keys = [field.alias or name for name, field in _Event.model_fields.items()]
+    near = difflib.get_close_matches(key, keys, 1)
+    return f"; did you mean {near[0]}?" if near else "; the keys are " + ", ".join(keys)
 
 
 def _faults(error: ValidationError) -> str:
     """List what is wrong by place, without any value."""
     faults = []
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        place = ".".join(str(part)[:40] for part in fault["loc"])
+        place = ".".join(_place(part) for part in fault["loc"])
         text = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
-            text = "unknown key; the keys are " + ", ".join(
-                field.alias or name for name, field in _Event.model_fields.items()
-            )
+            text = "unknown key" + _nearest(place)
         faults.append(f"{place}: {text}" if place else text)
     if len(faults) > _MOST_FAULTS:
         faults[_MOST_FAULTS:] = [f"and {len(faults) - _MOST_FAULTS} more"]

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_TOKEN = re.compile(r"access_token=[^&\s\"']*")
+_TOKEN = re.compile(r"access_token=[^&\s\"'\\]*")
 
 
 def set_up(level: str, form: str, secrets: Iterable[str]) -> None:
@@ -31,7 +31,11 @@ def set_up(level: str, form: str, secrets: Iterable[str]) -> None:
     else:
         last = [
             structlog.dev.ConsoleRenderer(
-                colors=sys.stdout.isatty(), event_key="message", timestamp_key="time"
+                colors=sys.stdout.isatty(),
+                event_key="message",
+                timestamp_key="time",
+                # The default shows local variables, and so field values.
+                exception_formatter=structlog.dev.plain_traceback,
             )
         ]
     handler = logging.StreamHandler(sys.stdout)

@@ -8,6 +8,11 @@ from typing import Any
 Headers = Mapping[str, Any]
 
 
+def is_short_text(text: str) -> bool:
+    """Tell whether AMQP can carry a text as a short string, and a log line can show it."""
+    return bool(text) and text.isprintable() and len(text.encode()) <= 255
+
+
 @dataclass(frozen=True, slots=True)
 class Properties:
     """The basic properties of AMQP 0-9-1; `timestamp` in seconds since 1970."""

@@ -73,8 +73,12 @@ def decide(update: ProfileUpdate, answer: Answer, zone: ZoneInfo) -> Verdict:
     """
     if isinstance(answer, NoResponse):
         return Retry("outage", answer.error, ambiguous=answer.sent)
+    if _is_html(answer):
+        # A load balancer's or a proxy's page: the API itself has said nothing.
+        detail = f"status {answer.status} with an HTML page"
+        return Retry("outage", detail, retry_after(answer), ambiguous=True)
     match answer.status:
-        case 200 | 201 | 204 | 303:
+        case status if 200 <= status < 300 or status == 303:
             return _success(update, answer, zone)
         case 400 if message := _error_message(answer.body):
             return _refusal(update, message)
@@ -106,8 +110,8 @@ def found(answer: Answer) -> tuple[Profile, ...] | str:
 
 def appeared_since(profile: Profile, since: datetime, zone: ZoneInfo) -> bool:
     """Tell whether a profile was created at `since` or later, give or take 5 seconds."""
-    created = _wall_time(profile.get("created"), zone)
-    return created is not None and created >= since - timedelta(seconds=5)
+    earliest = since - timedelta(seconds=5)
+    return any(created >= earliest for created in _instants(profile.get("created"), zone))
 
 
 def backoff(attempt: int, base: float, longest: float, dice: float) -> float:
@@ -121,8 +125,8 @@ def backoff(attempt: int, base: float, longest: float, dice: float) -> float:
 def retry_after(answer: Response) -> float | None:
     """Read Retry-After, in seconds or as a date, as seconds between 0 and 300."""
     value = answer.headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit() and len(value) < 10:
-        return min(float(value), LONGEST_RETRY_AFTER)
+    if value.isascii() and value.isdigit():
+        return min(float(value[:10]), LONGEST_RETRY_AFTER)
     until, now = _http_date(value), _http_date(answer.headers.get("date", ""))
     if until is None or now is None:
         return None
@@ -130,9 +134,6 @@ def retry_after(answer: Response) -> float | None:
 
 
 def _success(update: ProfileUpdate, answer: Response, zone: ZoneInfo) -> Verdict:
-    if _is_html(answer):
-        # A load balancer's or a proxy's page: the API itself has said nothing.
-        return Retry("outage", f"status {answer.status} with an HTML page", ambiguous=True)
     if message := _error_message(answer.body):
         return _refusal(update, message)
     if update.asynchronous:
@@ -164,10 +165,10 @@ def _created_id(answer: Response) -> str | None:
 
 def _is_new(profile: Profile, answer: Response, zone: ZoneInfo) -> bool:
     now = _http_date(answer.headers.get("date", ""))
-    created = _wall_time(profile.get("created"), zone)
-    if now is None or created is None or profile.get("created") != profile.get("modified"):
+    if now is None or profile.get("created") != profile.get("modified"):
         return False
-    return abs(now - created) <= timedelta(seconds=5)
+    instants = _instants(profile.get("created"), zone)
+    return any(abs(now - created) <= timedelta(seconds=5) for created in instants)
 
 
 def _refusal(update: ProfileUpdate, message: str) -> Verdict:
@@ -187,12 +188,16 @@ def _without_values(update: ProfileUpdate, message: str) -> str:
 
     A dead letter's headers are read by more people than its body.
     """
-    message = _TOKEN.sub("access_token=***", " ".join(message.split()))
+    message = _TOKEN.sub("access_token=***", _on_one_line(message))
     values = {*update.fields.values(), *(condition.value for condition in update.conditions)}
-    for value in sorted(values, key=len, reverse=True):
+    for value in sorted(map(_on_one_line, values), key=len, reverse=True):
         if len(value) > 2:
             message = message.replace(value, "***")
     return message[:200]
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _error_message(body: bytes) -> str:
@@ -214,13 +219,15 @@ def _is_html(answer: Response) -> bool:
 def _http_date(value: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(value)
-    except (ValueError, IndexError, TypeError):
+    except (ValueError, IndexError, TypeError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _wall_time(value: object, zone: ZoneInfo) -> datetime | None:
+def _instants(value: object, zone: ZoneInfo) -> list[datetime]:
+    """Read a wall time as the instants it can be: two in the hour that comes twice in autumn."""
     try:
-        return datetime.strptime(str(value), _TIMESTAMP).replace(tzinfo=zone)
+        wall = datetime.strptime(str(value), _TIMESTAMP).replace(tzinfo=zone)
     except ValueError:
-        return None
+        return []
+    return [wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]

@@ -1,11 +1,12 @@
 """The messages that end an event: its result, and its dead letter if it was rejected."""
 
-import json
 import re
 import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
+
+from pydantic_core import to_json
 
 from service.messages import Delivery, Headers, Message, Properties
 from service.outcomes import Outcome, Reason
@@ -66,7 +67,7 @@ def result_message(
     return Message(
         exchange,
         f"{kind}.{_routing_database(result)}",
-        json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(),
+        to_json(content, inf_nan_mode="null"),
         Properties(
             content_type="application/json",
             delivery_mode=PERSISTENT,
@@ -131,7 +132,7 @@ def _carried_headers(headers: Headers) -> tuple[dict[str, Any], list[str]]:
     dropped: list[str] = []
     room = _LARGEST_HEADERS
     for name, value in headers.items():
-        size = len(repr(value)) + len(name)
+        size = len(f"{name}{value!r}".encode(errors="surrogatepass"))
         carry = name.lower() not in _ROUTING_HEADERS and size <= min(room, _LARGEST_HEADER)
         if carry and _encodable(value, _DEEPEST_HEADER):
             carried[name] = value

@@ -16,13 +16,15 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SecretsSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 PREFIX = "PROFILE_SYNC_"
 DEFAULT_SECRETS_DIR = "/run/secrets/profile-sync"
 
-# Kubernetes sets these for a Service of our name; PROFILE_SYNC_TEST_ belongs to the tests.
-_NOT_OURS = re.compile(PREFIX + r"(SERVICE_(HOST|PORT)|PORT$|PORT_\d|TEST_)")
+_TESTS = f"{PREFIX}TEST_"
+# What Kubernetes sets for each Service in the namespace, such as one of our name.
+_SERVICE_LINK = re.compile(r"(.+_)(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_[A-Z]+(_.+)?)?)")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -52,7 +54,7 @@ def _api_url(value: str) -> str:
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or parts.query or parts.fragment or parts.username:
+    if not usable or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("write https://host/v2: no user, query or fragment")
     if not re.search(r"/v[23]$", parts.path):
         raise ValueError("must end in /v2 or /v3, the version of the API")
@@ -248,6 +250,10 @@ class Settings(BaseSettings):
             settings = cls(**defaults)
         except ValidationError as error:
             faults += [_fault(fault) for fault in error.errors(include_url=False)]
+        except SettingsError as error:
+            named = re.search(r'field "(\w+)"', str(error))
+            name = named[1] if named else "secrets_dir"
+            faults.append(f"{PREFIX}{name.upper()}: its file in SECRETS_DIR cannot be read as text")
         if faults:
             raise WrongSettings(faults)
         return settings
@@ -279,7 +285,10 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     faults = []
     for name in sorted(environment):
-        if not name.startswith(PREFIX) or name in known or _NOT_OURS.match(name):
+        if not name.startswith(PREFIX) or name in known or name.startswith(_TESTS):
+            continue
+        link = _SERVICE_LINK.fullmatch(name)
+        if link and f"{link[1]}SERVICE_HOST" in environment:
             continue
         near = difflib.get_close_matches(name, known, 1)
         hint = f"; did you mean {near[0]}?" if near else ""

@@ -26,6 +26,7 @@ _NEVER_SENT: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] 
     (aiohttp.NonHttpUrlClientError, httpx.UnsupportedProtocol),
 )
 _MAYBE_SENT: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
+    (aiohttp.RedirectClientError, httpx.RemoteProtocolError),
     (asyncio.TimeoutError, httpx.ReadTimeout),
     (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
     (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
@@ -37,13 +38,15 @@ _MAYBE_SENT: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] 
 
 def translate(error: BaseException) -> httpx.TransportError:
     """Turn an exception of aiohttp into httpx's; its text names no URL, which holds the token."""
-    for ours, theirs in (*_NEVER_SENT, *_MAYBE_SENT):
+    # A redirect's error is an InvalidURL too, but comes after an answer.
+    known = _NEVER_SENT if not isinstance(error, aiohttp.RedirectClientError) else ()
+    for ours, theirs in (*known, *_MAYBE_SENT):
         if isinstance(error, ours):
             return theirs(type(error).__name__)
     return httpx.ReadError(type(error).__name__)
 
 
-def never_sent(error: httpx.TransportError) -> bool:
+def never_sent(error: httpx.RequestError) -> bool:
     """Tell whether the request surely did not reach the server."""
     return isinstance(error, tuple(theirs for _, theirs in _NEVER_SENT))
 

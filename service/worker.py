@@ -7,19 +7,18 @@ has confirmed all of it. Only then may the next event of its lane start.
 import asyncio
 import random
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import TypedDict, Unpack
 
 import structlog
 
-from service.broker import Link, LinkLost
+from service.broker import Link
 from service.conditions import after_update
 from service.copernica import Copernica
+from service.endings import Ending, Endings
 from service.events import InvalidEvent, ProfileUpdate, parse
 from service.lanes import Lanes, Work
-from service.messages import Delivery, Message
+from service.messages import Delivery
 from service.metrics import Metrics
 from service.outcomes import (
     Done,
@@ -33,22 +32,13 @@ from service.outcomes import (
     found,
 )
 from service.profiles import Profile, Response, get_profile, get_profiles, put_profiles
-from service.results import Result, Source, dead_letter, result_message
+from service.results import Result, Source
 from service.settings import Settings
 from service.troubles import Troubles
 
 log = structlog.get_logger()
 
-
-@dataclass(slots=True, eq=False)
-class _Ending:
-    """A decided event whose messages are on their way to RabbitMQ."""
-
-    delivery: Delivery
-    result: Result
-    received: float
-    work: Work | None
-    unconfirmed: int = 0
+_LOOKS_NEW = 10.0  # seconds; `decide` takes a profile for new for 5, give or take a second
 
 
 class _Facts(TypedDict, total=False):
@@ -82,7 +72,8 @@ class Worker:
         self._lanes = Lanes()
         self._calling: set[asyncio.Task[None]] = set()
         self._sleeping: dict[Work, asyncio.TimerHandle] = {}
-        self._endings: set[_Ending] = set()
+        self._endings = Endings(settings, link, metrics, troubles, self._acknowledged)
+        self._made: dict[str, float] = {}
         self._finishing = False
         self._quiet = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -107,7 +98,7 @@ class Worker:
                 received_at=received_at,
                 finished_at=received_at,
             )
-            self._end(_Ending(delivery, result, received, None))
+            self._endings.begin(Ending(delivery, result, received))
             return
         self._lanes.add(Work(delivery, update, received, received_at))
         self._start_calls()
@@ -122,6 +113,7 @@ class Worker:
         for timer in self._sleeping.values():
             timer.cancel()
         self._sleeping.clear()
+        self._link.lost.add_done_callback(lambda _: self._note_progress())
         self._note_progress()
         await self._quiet.wait()
 
@@ -142,7 +134,7 @@ class Worker:
     def _note_progress(self) -> None:
         self._metrics.lanes.set(len(self._lanes))
         self._metrics.sleeping_events.set(len(self._sleeping))
-        acknowledged = not self._endings or self._link.lost.done()
+        acknowledged = not self._endings.unfinished or self._link.lost.done()
         if self._finishing and not self._calling and acknowledged:
             self._quiet.set()
 
@@ -192,18 +184,14 @@ class Worker:
     async def _complete(self, work: Work, done: Done, status: int | None) -> None:
         profiles, source, detail = await self._profiles_of(work.update, done)
         matched = None if source == "none" else len(profiles)
-        outcome: Outcome = done.outcome
-        if outcome == "updated" and matched == 0:
-            outcome = "unmatched"
-        elif outcome == "updated" and work.created:
-            outcome = "created"
+        outcome = self._outcome(work, done, profiles, matched)
+        if outcome == "created":
+            self._metrics.profiles_created.inc()
         if matched is not None:
             self._metrics.profiles_matched.observe(matched)
             if matched > 1 and work.update.expect == "one":
                 self._metrics.multiple_matches.inc()
                 log.warning("several profiles match one event", event_id=work.update.event_id)
-        if outcome == "created":
-            self._metrics.profiles_created.inc()
         self._finish(
             work,
             outcome,
@@ -213,6 +201,34 @@ class Worker:
             matched=matched,
             source=source,
         )
+
+    def _outcome(
+        self, work: Work, done: Done, profiles: tuple[Profile, ...], matched: int | None
+    ) -> Outcome:
+        """Correct a verdict by what else is known: the read-back, the look, earlier creations."""
+        if done.outcome == "updated" and matched == 0:
+            return "unmatched"
+        if done.outcome == "updated" and work.created:
+            return "created"
+        if done.outcome == "created" and self._made_before(done.created_id, profiles):
+            return "updated"
+        return done.outcome
+
+    def _made_before(self, created_id: str | None, profiles: tuple[Profile, ...]) -> bool:
+        """Tell whether a profile that looks new is one that an earlier event has made.
+
+        The API's timestamps have whole seconds: a list answer shows a profile made and updated
+        within one second as new each time.
+        """
+        now = time.monotonic()
+        while self._made and now - next(iter(self._made.values())) > _LOOKS_NEW:
+            del self._made[next(iter(self._made))]
+        profile_id = created_id or (str(profiles[0]["ID"]) if profiles else None)
+        if profile_id is None:
+            return False
+        before = created_id is None and profile_id in self._made
+        self._made.setdefault(profile_id, now)
+        return before
 
     async def _profiles_of(
         self, update: ProfileUpdate, done: Done
@@ -276,93 +292,14 @@ class Worker:
             finished_at=datetime.now(UTC),
             **facts,
         )
-        self._end(_Ending(work.delivery, result, work.received, work))
+        self._endings.begin(Ending(work.delivery, result, work.received, work))
 
-    def _end(self, ending: _Ending) -> None:
-        """Publish what an event ends with; its acknowledgement follows the last confirm."""
-        settings, result = self._settings, ending.result
-        messages = [
-            result_message(
-                result,
-                ending.delivery.properties,
-                settings.result_exchange,
-                include_secret=settings.result_include_secret,
-            )
-        ]
-        if result.outcome == "rejected":
-            messages.append(dead_letter(ending.delivery, result, settings.dead_letter_exchange))
-            log.info("event rejected", event_id=result.event_id, reason=result.reason)
-        ending.unconfirmed = len(messages)
-        self._endings.add(ending)
-        for message in messages:
-            self._publish(ending, message, 1)
-
-    def _publish(self, ending: _Ending, message: Message, attempt: int) -> None:
-        confirmed = self._link.publish(message)
-        confirmed.add_done_callback(partial(self._published, ending, message, attempt))
-
-    def _published(
-        self, ending: _Ending, message: Message, attempt: int, confirmed: asyncio.Future[None]
-    ) -> None:
-        match confirmed.exception():
-            case None:
-                for trouble in self._troubles.end("unroutable"):
-                    log.info("results are taken again", cause=trouble)
-                ending.unconfirmed -= 1
-                if ending.unconfirmed == 0:
-                    self._acknowledge(ending)
-            case LinkLost():
-                # The event returns to its queue, and everything is repeated on the next link.
-                self._endings.discard(ending)
-                self._note_progress()
-            case error:
-                self._metrics.results_unroutable.inc()
-                if self._troubles.begin("unroutable"):
-                    log.error(
-                        "RabbitMQ takes no results; events wait",
-                        exchange=message.exchange,
-                        routing_key=message.routing_key,
-                        detail=str(error),
-                    )
-                delay = backoff(attempt, 0.5, 15, 0.5 + random.random() / 2)  # noqa: S311
-                self._loop.call_later(delay, self._publish, ending, message, attempt + 1)
-
-    def _acknowledge(self, ending: _Ending) -> None:
-        ending.delivery.ack()
-        self._endings.discard(ending)
-        self._count(ending)
+    def _acknowledged(self, ending: Ending) -> None:
         if ending.work is not None:
             self._lanes.done(ending.work)
         self._start_calls()
 
-    def _count(self, ending: _Ending) -> None:
-        result, metrics = ending.result, self._metrics
-        reason = result.reason or ""
-        metrics.results_published.labels(result.outcome).inc()
-        if reason:
-            metrics.dead_letters.labels(reason).inc()
-        metrics.events_finished.labels(result.outcome, reason).inc()
-        metrics.event_seconds.labels(result.outcome).observe(time.monotonic() - ending.received)
-        occurred = (ending.work and ending.work.update.occurred_at) or _published_at(
-            ending.delivery
-        )
-        if occurred is not None:
-            age = (datetime.now(UTC) - occurred).total_seconds()
-            metrics.event_age_seconds.observe(max(age, 0))
-        log.debug("event finished", event_id=result.event_id, outcome=result.outcome)
-
     def _oldest_event_seconds(self) -> float:
         received = [work.received for work in self._lanes]
-        received += [ending.received for ending in self._endings]
+        received += [ending.received for ending in self._endings.unfinished]
         return time.monotonic() - min(received) if received else 0.0
-
-
-def _published_at(delivery: Delivery) -> datetime | None:
-    """Read the message's timestamp property, if its publisher set one."""
-    match delivery.properties.timestamp:
-        case int() as seconds if 0 < seconds < 2**33:
-            return datetime.fromtimestamp(seconds, UTC)
-        case datetime() as instant:
-            return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-        case _:
-            return None

@@ -62,6 +62,15 @@ def test_an_update_carries_the_profiles_as_they_are_afterwards(service: Start, m
     assert updated["profiles"][0]["interests"] == ["football"]
 
 
+def test_a_profile_made_and_updated_within_one_second_is_created_once(
+    service: Start, mail: Mail
+) -> None:
+    service("--put-result", "list")
+    mail.send(*(event(n, create=True) for n in range(5)))
+    outcomes = [result["outcome"] for result in mail.results(5)]
+    assert outcomes == ["created", "updated", "updated", "updated", "updated"]
+
+
 def test_a_moved_profile_is_read_back_by_its_new_key(service: Start, mail: Mail) -> None:
     service("--put-result", "empty")
     mail.send(event(1, "old", create=True), event(2, "old", fields={"customerid": "new"}))
