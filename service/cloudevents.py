@@ -34,7 +34,7 @@ def unwrap(
             raise MalformedCloudEvent("data: a CloudEvent carries the event object in data")
     else:
         attributes, event = _binary_attributes(properties.headers), body
-        if not attributes:
+        if "specversion" not in attributes:
             return body, event_id
     for name in _REQUIRED:
         value = attributes.get(name)

@@ -125,5 +125,5 @@ def _kept(headers: httpx.Headers) -> Mapping[str, str]:
 
 
 def _words(error: httpx.RequestError) -> str:
-    sent = "the API could not be reached" if never_sent(error) else "no complete answer came"
+    sent = "the API could not be reached" if never_sent(error) else "no answer came"
     return f"{sent} ({error})"

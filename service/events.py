@@ -137,7 +137,7 @@ def _load(body: bytes, properties: Properties, max_bytes: int) -> dict[str, Any]
     if charset and charset[1] not in {"utf-8", "utf8", "us-ascii"}:
         raise InvalidEvent("unsupported-encoding", "the charset of content_type must be utf-8")
     try:
-        event = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
+        event = _DECODER.decode(body.decode())
     except UnicodeDecodeError as error:
         raise InvalidEvent(
             "invalid-json", f"the body is not UTF-8: byte {error.start} does not decode"
@@ -187,6 +187,10 @@ def _plain_id(value: object) -> str:
 
 def _readable_database(value: object) -> str:
     return str(value) if isinstance(value, int | str) and len(str(value)) <= 100 else ""
+
+
+# Made once: json.loads would make one for each body.
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant)
 
 
 class _Event(BaseModel):
@@ -279,13 +283,14 @@ def _nearest(key: str) -> str:
 
 def _faults(error: ValidationError) -> str:
     """List what is wrong by place, without any value."""
+    errors = error.errors(include_url=False, include_input=False, include_context=False)
     faults = []
-    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+    for fault in errors[:_MOST_FAULTS]:
         place = ".".join(_place(part) for part in fault["loc"])
         text = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
             text = "unknown key" + _nearest(place)
         faults.append(f"{place}: {text}" if place else text)
-    if len(faults) > _MOST_FAULTS:
-        faults[_MOST_FAULTS:] = [f"and {len(faults) - _MOST_FAULTS} more"]
+    if len(errors) > _MOST_FAULTS:
+        faults.append(f"and {len(errors) - _MOST_FAULTS} more")
     return "; ".join(faults)

@@ -21,6 +21,8 @@ Cause = Literal["outage", "token", "configuration"]
 
 LONGEST_RETRY_AFTER = 300.0  # seconds; an API that asks for more is asked again anyway
 
+# Statuses that mean something else when a page comes with them; the rest mean the same.
+_API_STATUSES = frozenset({*range(200, 300), 303, 400, *range(500, 600)})
 _PROFILE_URL = re.compile(r"/profile/(\d+)/?(?:[?#]|$)", re.ASCII)
 _TOKEN = re.compile(r"access_token=[^&\s\"']*")
 _TIMESTAMP = "%Y-%m-%d %H:%M:%S"
@@ -73,7 +75,7 @@ def decide(update: ProfileUpdate, answer: Answer, zone: ZoneInfo) -> Verdict:
     """
     if isinstance(answer, NoResponse):
         return Retry("outage", answer.error, ambiguous=answer.sent)
-    if _is_html(answer):
+    if _is_html(answer) and answer.status in _API_STATUSES:
         # A load balancer's or a proxy's page: the API itself has said nothing.
         detail = f"status {answer.status} with an HTML page"
         return Retry("outage", detail, retry_after(answer), ambiguous=True)
@@ -100,7 +102,7 @@ def found(answer: Answer) -> tuple[Profile, ...] | str:
         return answer.error
     if answer.status == 200:
         if answer.cut:
-            return "the answer is larger than MAX_RESPONSE_BYTES"
+            return "the answer was cut short, or is larger than MAX_RESPONSE_BYTES"
         profiles = profiles_in(answer.body)
         if profiles is not None:
             return profiles
@@ -141,7 +143,7 @@ def _success(update: ProfileUpdate, answer: Response, zone: ZoneInfo) -> Verdict
     profiles = None if answer.cut else profiles_in(answer.body)
     created_id = _created_id(answer)
     if created_id or answer.status == 201:
-        return Done("created", profiles, created_id)
+        return Done("created", profiles or None, created_id)
     if profiles is None:
         return Done("updated")
     if not profiles:
@@ -173,12 +175,13 @@ def _is_new(profile: Profile, answer: Response, zone: ZoneInfo) -> bool:
 
 def _refusal(update: ProfileUpdate, message: str) -> Verdict:
     """Sort the API's refusals by their text, the only thing that tells them apart."""
-    folded = message.casefold()
-    if "access token" in folded:
+    # Only how a text begins: its end may repeat what the sender wrote.
+    begins = message.casefold().lstrip().startswith
+    if begins("invalid access token"):
         return Retry("token", "the API calls the access token invalid")
-    if "no database with" in folded:
+    if begins("no database with"):
         return Refused("unknown-database", f"the API knows no database {update.database}")
-    if "invalid method" in folded or "'directory' path" in folded:
+    if begins(("invalid method", "invalid request, element")):
         return Retry("configuration", "the API does not know this call: is API_URL right?")
     return Refused("refused", _without_values(update, message))
 
@@ -193,6 +196,8 @@ def _without_values(update: ProfileUpdate, message: str) -> str:
     for value in sorted(map(_on_one_line, values), key=len, reverse=True):
         if len(value) > 2:
             message = message.replace(value, "***")
+        elif value:
+            message = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "***", message)
     return message[:200]
 
 

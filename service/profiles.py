@@ -33,7 +33,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A complete answer; header names in lower case, `cut` if the body was over the limit."""
+    """An answer; header names in lower case, `cut` if the body is not whole."""
 
     status: int
     headers: Mapping[str, str]
@@ -43,7 +43,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class NoResponse:
-    """No complete answer came; `sent` is False only if the API surely never saw the request."""
+    """No answer came; `sent` is False only if the API surely never saw the request."""
 
     sent: bool
     error: str

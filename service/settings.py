@@ -24,7 +24,7 @@ DEFAULT_SECRETS_DIR = "/run/secrets/profile-sync"
 
 _TESTS = f"{PREFIX}TEST_"
 # What Kubernetes sets for each Service in the namespace, such as one of our name.
-_SERVICE_LINK = re.compile(r"(.+_)(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_[A-Z]+(_.+)?)?)")
+_SERVICE_LINK = re.compile(r"(.+?_)(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_[A-Z]+(_.+)?)?)")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -40,11 +40,19 @@ def _amqp_url(value: SecretStr) -> SecretStr:
     for url in value.get_secret_value().split(","):
         try:
             parts = urlsplit(url.strip())
-            usable = parts.scheme in {"amqp", "amqps"} and parts.hostname and parts.port != 0
+            usable = (
+                parts.scheme in {"amqp", "amqps"}
+                and parts.hostname
+                and parts.port != 0
+                and not parts.query
+                and not parts.fragment
+            )
         except ValueError:
             usable = False
         if not usable:
-            raise ValueError("write amqp://user:password@host:5672/vhost, several with commas")
+            raise ValueError(
+                "write amqp://user:password@host:5672/vhost, several with commas; without ?options"
+            )
     return value
 
 
@@ -74,8 +82,14 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
+def _short(value: str) -> str:
+    if len(value.encode()) > 255:
+        raise ValueError("has more than the 255 bytes that AMQP allows")
+    return value
+
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1), AfterValidator(_short)]
 
 
 class Settings(BaseSettings):
@@ -117,7 +131,7 @@ class Settings(BaseSettings):
     result_exchange: Name = Field(
         default="profile-sync.results", description="Topic exchange the results are published to"
     )
-    result_queue: Annotated[str, Field(max_length=200)] = Field(
+    result_queue: Annotated[str, AfterValidator(_short)] = Field(
         default="profile-sync.results",
         description="Quorum queue bound to it with `#`; set to nothing, no queue is declared",
     )
@@ -194,6 +208,14 @@ class Settings(BaseSettings):
         description="Folder whose files set what the environment leaves unset, by lower-case "
         "name: `access_token`, `amqp_url`",
     )
+
+    @field_validator("result_exchange", "dead_letter_exchange", "result_queue", "dead_letter_queue")
+    @classmethod
+    def _no_circle(cls, value: str, info: ValidationInfo) -> str:
+        kind = str(info.field_name).rpartition("_")[2]
+        if value and value == info.data.get(f"event_{kind}"):
+            raise ValueError(f"must not be EVENT_{kind.upper()}: results would come back as events")
+        return value
 
     @field_validator("api_url")
     @classmethod

@@ -55,8 +55,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """Sends requests as they are: no redirect, no cookie, no decompression, no second try.
 
     The request's extension `target` holds the raw path and query, which may contain the token and
-    so stay out of `request.url`. A body over `max_body` bytes is cut there, and the response's
-    extension `cut` is set.
+    so stay out of `request.url`. A body that ends early, or is over `max_body` bytes, is cut there,
+    and the response's extension `cut` is set: its status says what happened all the same.
     """
 
     def __init__(
@@ -100,10 +100,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             await self._session.close()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request once and read its answer whole.
+        """Send a request once and read its answer.
 
         Raises:
-            httpx.TransportError: no complete answer came; `never_sent` tells the two kinds apart.
+            httpx.TransportError: no answer came; `never_sent` tells the two kinds apart.
         """
         assert self._session is not None, "use the client as a context manager"  # noqa: S101
         target: bytes = request.extensions.get(TARGET, request.url.raw_path)
@@ -132,8 +132,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
 async def _read(content: aiohttp.StreamReader, limit: int) -> tuple[bytes, bool]:
     body = bytearray()
-    async for chunk in content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            return bytes(body[:limit]), True
+    try:
+        async for chunk in content.iter_any():
+            body += chunk
+            if len(body) > limit:
+                return bytes(body[:limit]), True
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return bytes(body), True
     return bytes(body), False

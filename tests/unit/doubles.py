@@ -1,0 +1,157 @@
+"""Stand-ins for the event loop's clock, the link to RabbitMQ and the API; each says its limits."""
+
+import asyncio
+import json
+import selectors
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from service.broker import Link, LinkLost
+from service.copernica import Copernica
+from service.messages import Message
+from service.metrics import Metrics
+from service.profiles import Answer, Call, Response
+from service.settings import Settings
+from service.transport import CUT
+
+
+class _Selector(selectors.SelectSelector):
+    """Moves the clock instead of waiting for it."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready:
+            assert timeout is not None, "everything waits, and no timer would end it"
+            self.now += timeout
+        return ready
+
+
+class HurriedLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to the next timer. `time.monotonic()` does not follow it."""
+
+    def __init__(self) -> None:
+        self._hurried = _Selector()
+        super().__init__(self._hurried)
+
+    def time(self) -> float:
+        return self._hurried.now
+
+
+class FakeLink(Link):
+    """Confirms what is published at once, with `refusals` first, or on `confirm` if it holds.
+
+    It has no connections, prefetch, delivery tags or blocked state, and hands nothing back.
+    """
+
+    def __init__(self, journal: list[str]) -> None:
+        self.lost = asyncio.get_running_loop().create_future()
+        self.journal = journal
+        self.published: list[Message] = []
+        self.refusals: deque[Exception] = deque()
+        self.holds = False
+        self.waiting: deque[asyncio.Future[None]] = deque()
+
+    def publish(self, message: Message) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.lost.done():
+            future.set_exception(LinkLost("cut"))
+            return future
+        self.published.append(message)
+        self.journal.append(f"publish to {message.exchange.removeprefix('profile-sync.')}")
+        if self.refusals:
+            future.set_exception(self.refusals.popleft())
+        elif self.holds:
+            self.waiting.append(future)
+        else:
+            future.set_result(None)
+        return future
+
+    def confirm(self) -> None:
+        self.waiting.popleft().set_result(None)
+
+    def lose(self) -> None:
+        self.lost.set_result("cut")
+        for future in self.waiting:
+            future.set_exception(LinkLost("cut"))
+
+
+Script = Answer | Exception
+
+
+class FakeCopernica(Copernica):
+    """Answers calls from a list, then with one profile. It knows no selections and keeps no data.
+
+    A call takes `seconds` of the loop's clock.
+    """
+
+    def __init__(self, journal: list[str]) -> None:
+        self.journal = journal
+        self.calls: list[Call] = []
+        self.times: list[float] = []
+        self.answers: deque[Script] = deque()
+        self.seconds = 1.0
+        self.running = 0
+        self.most_running = 0
+
+    async def send(self, call: Call) -> Answer:
+        loop = asyncio.get_running_loop()
+        self.calls.append(call)
+        self.times.append(loop.time())
+        self.journal.append(f"{call.method} {_subject(call)}")
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        await asyncio.sleep(self.seconds)
+        self.running -= 1
+        self.journal.append(f"answer {_subject(call)}")
+        answer = self.answers.popleft() if self.answers else profiles({"ID": "1"})
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class ScriptedCopernica(Copernica):
+    """The real client over a function instead of a socket; aiohttp has no part in it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        answer: Callable[[httpx.Request], httpx.Response],
+    ) -> None:
+        super().__init__(settings, metrics)
+        self._client._transport = httpx.MockTransport(answer)
+
+
+def profiles(*content: dict[str, Any], status: int = 200, **headers: str) -> Response:
+    """An answer with a list of profiles; `x_created` stands for `x-created`."""
+    return response(status, json.dumps(content).encode(), **headers)
+
+
+def response(status: int, content: bytes = b"", **headers: str) -> Response:
+    """An answer; `x_created` stands for the header `x-created`."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(status, named, content)
+
+
+def error(message: str, status: int = 400) -> Response:
+    """A refusal as the API writes it."""
+    return response(status, json.dumps({"error": {"message": message}}).encode())
+
+
+def http_response(
+    status: int = 200, content: bytes = b"", headers: Any = (), *, cut: bool = False
+) -> httpx.Response:
+    """What the transport hands to httpx."""
+    return httpx.Response(
+        status, headers=headers, stream=httpx.ByteStream(content), extensions={CUT: cut}
+    )
+
+
+def _subject(call: Call) -> str:
+    """The value of the first condition, or what else stands last."""
+    return call.query.partition("&")[0].rpartition("%3D")[2] or call.path.rpartition("/")[2]

@@ -1,0 +1,228 @@
+"""The client over a scripted transport; what aiohttp puts on the wire is for integration tests."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from service.metrics import Metrics
+from service.profiles import Call, NoResponse, Response, get_profile, put_profiles
+from service.transport import TARGET, never_sent
+from tests.unit.doubles import ScriptedCopernica, http_response
+from tests.unit.samples import TOKEN, delivery, event, settings, update
+from tests.unit.test_transport import OF_HTTPX
+from tests.unit.test_worker import World
+
+PUT = Call("put-profiles", "PUT", "/database/1234/profiles", "fields%5B%5D=a%3D%3D1", b"{}")
+
+
+class Api:
+    """A client, and the requests it hands to its transport."""
+
+    def __init__(
+        self, answer: Callable[[httpx.Request], httpx.Response] | None = None, **values: Any
+    ) -> None:
+        self.requests: list[httpx.Request] = []
+        self.metrics = Metrics()
+        self._answer = answer or (lambda _: http_response())
+        self.client = ScriptedCopernica(settings(**values), self.metrics, self._handle)
+
+    def _handle(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        return self._answer(request)
+
+    @property
+    def target(self) -> str:
+        written: bytes = self.requests[-1].extensions[TARGET]
+        return written.decode()
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"profile_sync_{name}", labels)
+
+
+def failing(error: Exception) -> Callable[[httpx.Request], httpx.Response]:
+    def answer(_request: httpx.Request) -> httpx.Response:
+        raise error
+
+    return answer
+
+
+async def test_adds_the_base_and_the_token_to_a_call() -> None:
+    api = Api()
+    await api.client.send(put_profiles(update(create=True)))
+    (request,) = api.requests
+    assert request.method == "PUT"
+    assert str(request.url) == "https://api.copernica.com/"
+    assert api.target == (
+        "/v2/database/1234/profiles?fields%5B%5D=customerid%3D%3D4567&create=1&async=0"
+        f"&access_token={quote(TOKEN, safe='')}"
+    )
+
+
+async def test_adds_the_token_to_a_call_without_a_query() -> None:
+    api = Api(api_url="https://api.copernica.com/v3")
+    await api.client.send(get_profile("18381"))
+    assert api.target == f"/v3/profile/18381?access_token={quote(TOKEN, safe='')}"
+
+
+@pytest.mark.parametrize(
+    ("token", "written"),
+    [("xxxx", "xxxx"), ("ab+c/d=", "ab%2Bc%2Fd%3D"), ("a&b#c%d", "a%26b%23c%25d"), ("é", "%C3%A9")],
+)
+async def test_escapes_the_token(token: str, written: str) -> None:
+    api = Api(access_token=token)
+    await api.client.send(PUT)
+    assert api.target.rpartition("access_token=")[2] == written
+
+
+async def test_sends_a_body_as_json() -> None:
+    api = Api()
+    await api.client.send(PUT)
+    (request,) = api.requests
+    assert await request.aread() == b"{}"
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["accept"] == "application/json"
+
+
+async def test_sends_no_body_and_no_type_with_a_get() -> None:
+    api = Api()
+    await api.client.send(get_profile("1"))
+    (request,) = api.requests
+    assert await request.aread() == b""
+    assert "content-type" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://api.copernica.com/v2", "api.copernica.com"),
+        ("http://127.0.0.1:8080/v2", "127.0.0.1:8080"),
+        ("http://[::1]:8080/v2", "[::1]:8080"),
+    ],
+)
+async def test_names_the_host(url: str, host: str) -> None:
+    api = Api(api_url=url)
+    await api.client.send(PUT)
+    assert api.requests[0].headers["host"] == host
+
+
+async def test_keeps_the_token_out_of_all_but_the_target() -> None:
+    api = Api()
+    await api.client.send(PUT)
+    (request,) = api.requests
+    for text in (repr(request), str(request.url), repr(request.headers), repr(api.client)):
+        assert TOKEN not in text
+        assert quote(TOKEN, safe="") not in text
+
+
+async def test_gives_the_answer_with_the_headers_that_matter() -> None:
+    headers = [
+        ("X-Created", "42"),
+        ("Location", "https://api.copernica.com/profile/42"),
+        ("DATE", "Mon, 23 Nov 2026 10:00:00 GMT"),
+        ("Retry-After", "5"),
+        ("Content-Type", "application/json"),
+        ("X-location", "x"),
+        ("Set-Cookie", "a=b"),
+        ("Server", "x"),
+    ]
+    api = Api(lambda _: http_response(303, b"[]", headers))
+    assert await api.client.send(PUT) == Response(
+        303,
+        {
+            "x-created": "42",
+            "location": "https://api.copernica.com/profile/42",
+            "date": "Mon, 23 Nov 2026 10:00:00 GMT",
+            "retry-after": "5",
+            "content-type": "application/json",
+            "x-location": "x",
+        },
+        b"[]",
+    )
+
+
+async def test_follows_no_redirect() -> None:
+    api = Api(lambda _: http_response(303, headers={"Location": "https://elsewhere.example/"}))
+    answer = await api.client.send(PUT)
+    assert isinstance(answer, Response)
+    assert answer.status == 303
+    assert len(api.requests) == 1
+
+
+async def test_says_that_a_body_was_cut() -> None:
+    answer = await Api(lambda _: http_response(200, b"[", cut=True)).client.send(PUT)
+    assert isinstance(answer, Response)
+    assert answer.cut
+
+
+async def test_keeps_no_cookies() -> None:
+    api = Api(lambda _: http_response(headers={"Set-Cookie": "session=1; Path=/"}))
+    await api.client.send(PUT)
+    await api.client.send(PUT)
+    assert "cookie" not in api.requests[1].headers
+
+
+@pytest.mark.parametrize("status", [100, 200, 303, 400, 404, 429, 500, 599])
+async def test_no_status_is_an_exception(status: int) -> None:
+    answer = await Api(lambda _: http_response(status)).client.send(PUT)
+    assert isinstance(answer, Response)
+    assert answer.status == status
+
+
+async def test_a_header_in_another_charset_is_no_exception() -> None:
+    answer = await Api(lambda _: http_response(headers=[(b"Location", b"\xff")])).client.send(PUT)
+    assert isinstance(answer, Response)
+
+
+@pytest.mark.parametrize("kind", OF_HTTPX, ids=lambda k: k.__qualname__)
+async def test_a_call_without_an_answer_is_no_exception(kind: type[httpx.TransportError]) -> None:
+    error = kind("SomeError")
+    api = Api(failing(error))
+    answer = await api.client.send(PUT)
+    assert isinstance(answer, NoResponse)
+    assert answer.sent is not never_sent(error)
+    assert "SomeError" in answer.error
+    assert TOKEN not in answer.error
+    assert api.sample("api_requests_total", call="put-profiles", status=kind.__name__) == 1
+    assert api.sample("in_flight") == 0
+
+
+async def test_counts_calls_by_status_class() -> None:
+    statuses = iter([200, 204, 303, 404])
+    api = Api(lambda _: http_response(next(statuses)))
+    for _ in range(4):
+        await api.client.send(PUT)
+    for status, count in (("2xx", 2), ("3xx", 1), ("4xx", 1)):
+        assert api.sample("api_requests_total", call="put-profiles", status=status) == count
+    assert api.sample("api_request_seconds_count", call="put-profiles") == 4
+
+
+async def test_counts_a_call_while_it_runs() -> None:
+    seen: list[float | None] = []
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        seen.append(api.sample("in_flight"))
+        return http_response()
+
+    api = Api(answer)
+    await api.client.send(PUT)
+    assert (seen, api.sample("in_flight")) == ([1], 0)
+
+
+@pytest.mark.parametrize("form", [TOKEN, quote(TOKEN, safe="")], ids=["plain", "in a URL"])
+async def test_a_token_that_the_api_repeats_is_not_published(form: str) -> None:
+    message = json.dumps({"error": {"message": f"The token {form} may not write here"}}).encode()
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        return http_response(400, message)
+
+    world = World(api=lambda made, metrics: ScriptedCopernica(made, metrics, answer))
+    world.worker.receive(delivery(event()))
+    await world.pass_time(1)
+    assert len(world.link.published) == 2
+    for published in world.link.published:
+        assert form.encode() not in published.body
+        assert form not in repr(published.properties)

@@ -1,0 +1,78 @@
+import pytest
+
+from service.metrics import Metrics
+
+CONTRACT = {
+    "events_received": ("counter", ()),
+    "events_finished": ("counter", ("outcome", "reason")),
+    "event_seconds": ("histogram", ("outcome",)),
+    "event_age_seconds": ("histogram", ()),
+    "api_requests": ("counter", ("call", "status")),
+    "api_request_seconds": ("histogram", ("call",)),
+    "retries": ("counter", ("cause",)),
+    "in_flight": ("gauge", ()),
+    "lanes": ("gauge", ()),
+    "oldest_event_seconds": ("gauge", ()),
+    "profiles_matched": ("histogram", ()),
+    "multiple_matches": ("counter", ()),
+    "profiles_created": ("counter", ()),
+    "results_published": ("counter", ("outcome",)),
+    "results_unroutable": ("counter", ()),
+    "dead_letters": ("counter", ("reason",)),
+    "broker_connected": ("gauge", ()),
+    "broker_links": ("counter", ()),
+    "sleeping_events": ("gauge", ()),
+    "build_info": ("gauge", ("version",)),
+}
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_has_the_instruments_of_the_contract(name: str) -> None:
+    metrics = Metrics()
+    families = {family.name: family for family in metrics.registry.collect()}
+    kind, labels = CONTRACT[name]
+    assert families[f"profile_sync_{name}"].type == kind
+    if name != "build_info":
+        assert getattr(metrics, name)._labelnames == labels
+
+
+def test_has_no_other_instruments() -> None:
+    ours = {
+        family.name.removeprefix("profile_sync_")
+        for family in Metrics().registry.collect()
+        if family.name.startswith("profile_sync_")
+    }
+    assert ours == set(CONTRACT)
+
+
+def test_two_do_not_share_anything() -> None:
+    one, other = Metrics(), Metrics()
+    one.events_received.inc()
+    assert other.registry.get_sample_value("profile_sync_events_received_total") == 0
+
+
+def test_asks_for_the_oldest_event_at_each_scrape() -> None:
+    metrics = Metrics()
+    ages = iter([3.0, 4.0])
+    metrics.watch_oldest_event(lambda: next(ages))
+    assert b"profile_sync_oldest_event_seconds 3.0" in metrics.page("")[0]
+    assert b"profile_sync_oldest_event_seconds 4.0" in metrics.page("")[0]
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "end"),
+    [
+        ("", "text/plain", b""),
+        ("*/*", "text/plain", b""),
+        ("application/openmetrics-text;version=1.0.0", "application/openmetrics-text", b"# EOF\n"),
+    ],
+)
+def test_writes_what_the_scraper_accepts(accept: str, content_type: str, end: bytes) -> None:
+    page, written = Metrics().page(accept)
+    assert written.startswith(content_type)
+    assert page.endswith(end)
+    assert b"profile_sync_events_received_total 0.0\n" in page
+
+
+def test_has_no_series_that_only_say_when_they_began() -> None:
+    assert b"_created" not in Metrics().page("")[0].replace(b"profiles_created", b"")

@@ -1,0 +1,426 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.settings import PREFIX, Settings, WrongSettings, unknown_variables
+
+TOKEN = "tok-qx7v9"
+PASSWORD = "pw-qx7v9"
+
+
+@pytest.fixture(autouse=True)
+def _token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROFILE_SYNC_ACCESS_TOKEN", TOKEN)
+
+
+def faults(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[str]:
+    for name, value in variables.items():
+        monkeypatch.setenv(PREFIX + name, value)
+    with pytest.raises(WrongSettings) as caught:
+        Settings.load()
+    return caught.value.faults
+
+
+def loaded(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
+    for name, value in variables.items():
+        monkeypatch.setenv(PREFIX + name, value)
+    return Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("api_url", "https://api.copernica.com/v2"),
+        ("amqp_urls", ["amqp://guest:guest@127.0.0.1:5672/%2F"]),
+        ("event_exchange", "profile-sync.events"),
+        ("event_queue", "profile-sync.events"),
+        ("result_exchange", "profile-sync.results"),
+        ("result_queue", "profile-sync.results"),
+        ("dead_letter_exchange", "profile-sync.dead-letters"),
+        ("dead_letter_queue", "profile-sync.dead-letters"),
+        ("declare_topology", True),
+        ("delivery_limit", 100),
+        ("max_in_flight", 32),
+        ("window", 512),
+        ("request_timeout", 10),
+        ("connect_timeout", 5),
+        ("confirm_timeout", 35),
+        ("retry_base", 0.5),
+        ("retry_max", 60),
+        ("ambiguous_wait", 20),
+        ("max_response_bytes", 1048576),
+        ("heartbeat", 10),
+        ("read_back", "auto"),
+        ("max_event_bytes", 262144),
+        ("timezone", "Europe/Amsterdam"),
+        ("drain_timeout", 25),
+        ("http_host", "0.0.0.0"),  # noqa: S104
+        ("http_port", 8000),
+        ("log_level", "info"),
+        ("log_format", "json"),
+        ("result_include_secret", False),
+        ("allow_plain_http", False),
+    ],
+)
+def test_has_the_defaults_of_the_contract(name: str, value: object) -> None:
+    assert getattr(Settings.load(), name) == value
+
+
+def test_looks_for_secrets_where_the_contract_says() -> None:
+    assert Settings.model_fields["secrets_dir"].default == "/run/secrets/profile-sync"
+
+
+def test_needs_a_token_and_says_where_to_put_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROFILE_SYNC_ACCESS_TOKEN")
+    (fault,) = faults(monkeypatch)
+    assert fault.startswith("PROFILE_SYNC_ACCESS_TOKEN: is required")
+    assert "PROFILE_SYNC_SECRETS_DIR" in fault
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ACCESS_TOKEN", ""),
+        ("ACCESS_TOKEN", "a b"),
+        ("ACCESS_TOKEN", "a\nb"),
+        ("API_URL", ""),
+        ("API_URL", "https://api.copernica.com"),
+        ("API_URL", "https://api.copernica.com/v1"),
+        ("API_URL", "https://api.copernica.com/v2/"),
+        ("API_URL", "https://api.copernica.com/v22"),
+        ("API_URL", "ftp://api.copernica.com/v2"),
+        ("API_URL", "https:///v2"),
+        ("API_URL", "https://api.copernica.com:0/v2"),
+        ("API_URL", "https://api.copernica.com:99999/v2"),
+        ("API_URL", f"https://user:{PASSWORD}@api.copernica.com/v2"),
+        ("API_URL", f"https://:{PASSWORD}@api.copernica.com/v2"),
+        ("API_URL", f"https://api.copernica.com/v2?access_token={TOKEN}"),
+        ("API_URL", "https://api.copernica.com/v2#x"),
+        ("API_URL", "https://[::1/v2"),
+        ("API_URL", "http://api.copernica.com/v2"),
+        ("API_URL", "http://10.0.0.1/v2"),
+        ("API_URL", "http://localhost.example.com/v2"),
+        ("AMQP_URL", ""),
+        ("AMQP_URL", "localhost"),
+        ("AMQP_URL", f"http://u:{PASSWORD}@h/"),
+        ("AMQP_URL", f"amqp://u:{PASSWORD}@h:port/"),
+        ("AMQP_URL", f"amqp://u:{PASSWORD}@h/,"),
+        ("AMQP_URL", f"amqp://u:{PASSWORD}@/"),
+        ("EVENT_EXCHANGE", ""),
+        ("EVENT_QUEUE", ""),
+        ("RESULT_EXCHANGE", ""),
+        ("DEAD_LETTER_EXCHANGE", ""),
+        ("DEAD_LETTER_QUEUE", ""),
+        ("EVENT_QUEUE", "x" * 256),
+        ("DECLARE_TOPOLOGY", "maybe"),
+        ("DELIVERY_LIMIT", "0"),
+        ("DELIVERY_LIMIT", "-1"),
+        ("MAX_IN_FLIGHT", "0"),
+        ("MAX_IN_FLIGHT", "1.5"),
+        ("PREFETCH", "0"),
+        ("PREFETCH", "2001"),
+        ("REQUEST_TIMEOUT", "0"),
+        ("REQUEST_TIMEOUT", "nan"),
+        ("REQUEST_TIMEOUT", "10s"),
+        ("CONNECT_TIMEOUT", "-1"),
+        ("CONFIRM_TIMEOUT", "inf"),
+        ("RETRY_BASE", "0"),
+        ("RETRY_MAX", "x"),
+        ("HEARTBEAT", "0"),
+        ("HEARTBEAT", "1.5"),
+        ("READ_BACK", "always"),
+        ("MAX_EVENT_BYTES", "0"),
+        ("MAX_RESPONSE_BYTES", "1GB"),
+        ("TIMEZONE", "Europe/Hilversum"),
+        ("TIMEZONE", "../../etc/passwd"),
+        ("HTTP_PORT", "-1"),
+        ("HTTP_PORT", "65536"),
+        ("HTTP_HOST", ""),
+        ("LOG_LEVEL", "verbose"),
+        ("LOG_LEVEL", "INFO"),
+        ("LOG_FORMAT", "xml"),
+        ("RESULT_INCLUDE_SECRET", "2"),
+    ],
+)
+def test_refuses_in_one_sentence_without_the_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    (fault,) = faults(monkeypatch, **{name: value})
+    assert fault.startswith(f"{PREFIX}{name}: ")
+    assert PASSWORD not in fault
+    assert TOKEN not in fault
+    assert len(value) < 4 or value not in fault
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("API_URL", "https://api.copernica.com/v3"),
+        ("API_URL", "https://rest.copernica.com/v2"),
+        ("API_URL", "https://proxy.example.com:8443/copernica/v2"),
+        ("API_URL", "http://localhost:8080/v2"),
+        ("API_URL", "http://127.0.0.1:8080/v2"),
+        ("API_URL", "http://[::1]:8080/v2"),
+        ("AMQP_URL", "amqps://u:p%40w@one/%2F"),
+        ("RESULT_QUEUE", ""),
+        ("DELIVERY_LIMIT", "1"),
+        ("PREFETCH", "2000"),
+        ("READ_BACK", "never"),
+        ("TIMEZONE", "UTC"),
+        ("HTTP_PORT", "0"),
+        ("LOG_LEVEL", "debug"),
+        ("LOG_FORMAT", "text"),
+        ("DECLARE_TOPOLOGY", "false"),
+    ],
+)
+def test_takes(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    loaded(monkeypatch, **{name: value})
+
+
+def test_takes_plain_http_if_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded(monkeypatch, API_URL="http://api:8080/v2", ALLOW_PLAIN_HTTP="true")
+    assert settings.api_url == "http://api:8080/v2"
+
+
+def test_says_how_to_allow_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    (fault,) = faults(monkeypatch, API_URL="http://api:8080/v2")
+    assert "PROFILE_SYNC_ALLOW_PLAIN_HTTP=true" in fault
+
+
+def test_tries_several_nodes_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded(monkeypatch, AMQP_URL="amqp://u:p@one/%2F, amqps://u:p@two:5671/%2F")
+    assert settings.amqp_urls == ["amqp://u:p@one/%2F", "amqps://u:p@two:5671/%2F"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "window"),
+    [
+        ({"MAX_IN_FLIGHT": "2"}, 32),
+        ({"MAX_IN_FLIGHT": "1000"}, 2000),
+        ({"MAX_IN_FLIGHT": "2", "PREFETCH": "5"}, 5),
+    ],
+    ids=str,
+)
+def test_holds_sixteen_events_a_call_or_what_is_set(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], window: int
+) -> None:
+    assert loaded(monkeypatch, **variables).window == window
+
+
+class TestCrossChecks:
+    def test_the_ambiguous_wait_outlasts_a_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        (fault,) = faults(
+            monkeypatch,
+            HEARTBEAT="30",
+            REQUEST_TIMEOUT="12",
+            AMBIGUOUS_WAIT="41.5",
+        )
+        assert fault.startswith("PROFILE_SYNC_AMBIGUOUS_WAIT: ")
+        for part in ("HEARTBEAT", "REQUEST_TIMEOUT", "42"):
+            assert part in fault
+
+    def test_the_drain_outlasts_two_calls(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        (fault,) = faults(
+            monkeypatch, REQUEST_TIMEOUT="12.5", AMBIGUOUS_WAIT="60", DRAIN_TIMEOUT="25"
+        )
+        assert fault.startswith("PROFILE_SYNC_DRAIN_TIMEOUT: ")
+        for part in ("REQUEST_TIMEOUT", "25"):
+            assert part in fault
+
+    def test_a_changed_timeout_is_checked_against_the_defaults(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        named = [fault.partition(":")[0] for fault in faults(monkeypatch, REQUEST_TIMEOUT="13")]
+        assert named == ["PROFILE_SYNC_AMBIGUOUS_WAIT", "PROFILE_SYNC_DRAIN_TIMEOUT"]
+
+    def test_the_limits_themselves_are_fine(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        loaded(
+            monkeypatch,
+            HEARTBEAT="30",
+            REQUEST_TIMEOUT="12",
+            AMBIGUOUS_WAIT="42",
+            DRAIN_TIMEOUT="24.1",
+        )
+
+
+def test_lists_all_faults_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROFILE_SYNC_ACCESS_TOKEN")
+    found = faults(
+        monkeypatch,
+        AMQP_URL=f"u:{PASSWORD}@h",
+        API_URL="x",
+        HTTP_PORT="x",
+        HEARTBEAT="x",
+        DRAIN_TIMEOUT="1",
+        HTTP_PROT="1",
+    )
+    assert {fault.partition(":")[0].removeprefix(PREFIX) for fault in found} == {
+        "ACCESS_TOKEN",
+        "AMQP_URL",
+        "API_URL",
+        "HTTP_PORT",
+        "HEARTBEAT",
+        "DRAIN_TIMEOUT",
+        "HTTP_PROT",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ACCES_TOKEN", "ACCESS_TOKEN"),
+        ("HTTP_PROT", "HTTP_PORT"),
+        ("RABBITMQ_URL", None),
+        ("XYZ", None),
+    ],
+)
+def test_names_an_unknown_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, meant: str | None
+) -> None:
+    (fault,) = faults(monkeypatch, **{name: TOKEN})
+    assert fault.startswith(f"{PREFIX}{name}: ")
+    assert TOKEN not in fault
+    if meant:
+        assert f"{PREFIX}{meant}?" in fault
+
+
+@pytest.mark.parametrize("service", ["", "METRICS_", "RABBITMQ_", "EVENT_QUEUE_"])
+def test_ignores_what_kubernetes_sets_for_a_service(
+    monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    links = {
+        "SERVICE_HOST": "10.0.0.1",
+        "SERVICE_PORT": "8000",
+        "SERVICE_PORT_HTTP": "8000",
+        "SERVICE_PORT_AMQP_TLS": "8000",
+        "PORT": "tcp://10.0.0.1:8000",
+        "PORT_8000_TCP": "tcp://10.0.0.1:8000",
+        "PORT_8000_TCP_PROTO": "tcp",
+        "PORT_8000_TCP_PORT": "8000",
+        "PORT_8000_TCP_ADDR": "10.0.0.1",
+        "PORT_53_UDP_ADDR": "10.0.0.1",
+    }
+    loaded(monkeypatch, **{service + name: value for name, value in links.items()})
+
+
+def test_leaves_the_variables_of_the_tests_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded(monkeypatch, TEST_AMQP_URL="amqp://h")
+
+
+def test_leaves_other_programs_variables_alone() -> None:
+    assert unknown_variables({"PROFILE_SYNCER": "x", "PATH": "x", "profile_sync_x": "x"}) == []
+
+
+class TestSecretsDir:
+    @pytest.fixture
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setenv("PROFILE_SYNC_SECRETS_DIR", str(tmp_path))
+        monkeypatch.delenv("PROFILE_SYNC_ACCESS_TOKEN")
+        return tmp_path
+
+    @pytest.mark.parametrize("ending", ["", "\n", "\r\n"], ids=repr)
+    def test_has_a_file_for_a_setting(self, folder: Path, ending: str) -> None:
+        (folder / "access_token").write_bytes(f"file-token{ending}".encode())
+        (folder / "amqp_url").write_text("amqp://u:p@h/%2F")
+        (folder / "max_in_flight").write_text("7\n")
+        settings = Settings.load()
+        assert settings.access_token.get_secret_value() == "file-token"
+        assert settings.amqp_urls == ["amqp://u:p@h/%2F"]
+        assert settings.max_in_flight == 7
+
+    def test_yields_to_the_environment(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (folder / "access_token").write_text("file-token")
+        monkeypatch.setenv("PROFILE_SYNC_ACCESS_TOKEN", "own-token")
+        assert Settings.load().access_token.get_secret_value() == "own-token"
+
+    def test_may_have_other_files(self, folder: Path) -> None:
+        (folder / "access_token").write_text("file-token")
+        (folder / "tls.crt").write_text("x")
+        (folder / "..data").mkdir()
+        Settings.load()
+
+    def test_may_be_missing(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PROFILE_SYNC_SECRETS_DIR", str(folder / "none"))
+        monkeypatch.setenv("PROFILE_SYNC_ACCESS_TOKEN", "own-token")
+        Settings.load()
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"\n", b"a b", b"tok-\xff"], ids=["empty", "line break", "blank", "bytes"]
+    )
+    def test_has_usable_files(self, folder: Path, content: bytes) -> None:
+        (folder / "access_token").write_bytes(content)
+        with pytest.raises(WrongSettings) as caught:
+            Settings.load()
+        assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+            "PROFILE_SYNC_ACCESS_TOKEN"
+        ]
+
+
+def test_a_commands_own_defaults_come_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings.load(access_token="unused").access_token.get_secret_value() == TOKEN
+    monkeypatch.delenv("PROFILE_SYNC_ACCESS_TOKEN")
+    assert Settings.load(access_token="unused").access_token.get_secret_value() == "unused"
+
+
+@pytest.mark.parametrize("write", [repr, str, lambda s: repr(s.model_dump())])
+def test_shows_no_secret(monkeypatch: pytest.MonkeyPatch, write: Any) -> None:
+    text = write(loaded(monkeypatch, AMQP_URL=f"amqp://u:{PASSWORD}@h/"))
+    assert TOKEN not in text
+    assert PASSWORD not in text
+
+
+def test_knows_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded(monkeypatch, AMQP_URL=f"amqp://u:{PASSWORD}%2F@h/,amqp://u:other-pw@i/")
+    assert set(settings.secrets) == {TOKEN, f"{PASSWORD}/", "other-pw"}
+
+
+def test_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(Settings.load(), "http_port", 1)  # noqa: B010
+
+
+@given(st.sampled_from(sorted(Settings.model_fields)), st.text("qxzjv0123456789:/@", min_size=6))
+def test_no_fault_repeats_a_value(name: str, value: str) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv(PREFIX + name.upper(), value)
+        said = ""
+        try:
+            Settings.load()
+        except WrongSettings as error:
+            said = str(error)
+        assert value not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("RESULT_EXCHANGE", "profile-sync.events", "EXCHANGE"),
+        ("DEAD_LETTER_EXCHANGE", "profile-sync.events", "EXCHANGE"),
+        ("RESULT_QUEUE", "profile-sync.events", "QUEUE"),
+        ("DEAD_LETTER_QUEUE", "profile-sync.events", "QUEUE"),
+    ],
+)
+def test_results_cannot_come_back_as_events(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, kind: str
+) -> None:
+    monkeypatch.setenv(f"PROFILE_SYNC_{name}", value)
+    with pytest.raises(WrongSettings, match=f"PROFILE_SYNC_{name}: must not be EVENT_{kind}"):
+        Settings.load()
+
+
+def test_names_are_short_enough_for_amqp(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROFILE_SYNC_EVENT_QUEUE", "é" * 128)
+    with pytest.raises(WrongSettings, match="255 bytes"):
+        Settings.load()
+
+
+@pytest.mark.parametrize("options", ["?heartbeat=abc", "?ssl_options=foo", "#x"])
+def test_the_broker_has_no_options_beside_the_settings(
+    monkeypatch: pytest.MonkeyPatch, options: str
+) -> None:
+    monkeypatch.setenv("PROFILE_SYNC_AMQP_URL", f"amqp://guest:guest@host/%2F{options}")
+    with pytest.raises(WrongSettings, match="without [?]options"):
+        Settings.load()
