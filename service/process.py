@@ -128,6 +128,7 @@ class Process:
         except LinkLost:
             pass
         self._link = None
+        self._troubles.end("blocked", "unroutable")
         self._metrics.broker_connected.set(0)
         if link.lost.done():
             log.warning("link to RabbitMQ lost", detail=link.lost.result())

@@ -422,5 +422,5 @@ def test_the_broker_has_no_options_beside_the_settings(
     monkeypatch: pytest.MonkeyPatch, options: str
 ) -> None:
     monkeypatch.setenv("PROFILE_SYNC_AMQP_URL", f"amqp://guest:guest@host/%2F{options}")
-    with pytest.raises(WrongSettings, match="without [?]options"):
+    with pytest.raises(WrongSettings, match=r"without \?options"):
         Settings.load()
