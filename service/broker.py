@@ -304,10 +304,13 @@ async def take_link(
             link = Link(consuming, publishing, confirm_timeout)
             confirm = publishing.guarded(link.on_confirm)
             await publishing.rpc(partial(publishing.channel.confirm_delivery, confirm))
-        except LinkLost as error:
+        except BaseException as error:
+            publishing.lose("given up")
+            await asyncio.gather(consuming.close(), publishing.close())
+            if not isinstance(error, LinkLost):
+                raise
             parts = urlsplit(url)
             reason = f"{parts.hostname}:{parts.port or 5672}: {error}"
-            await asyncio.gather(consuming.close(), publishing.close())
             continue
         link.watch_blocking(connection, on_blocked)
         return link

@@ -55,6 +55,7 @@ class Endings:
         self._metrics = metrics
         self._troubles = troubles
         self._on_acknowledged = on_acknowledged
+        self._untaken = 0
         self._loop = asyncio.get_running_loop()
 
     def begin(self, ending: Ending) -> None:
@@ -85,7 +86,9 @@ class Endings:
     ) -> None:
         match confirmed.exception():
             case None:
-                if self._troubles.end("unroutable"):
+                if attempt > 1:
+                    self._untaken -= 1
+                if not self._untaken and self._troubles.end("unroutable"):
                     log.info("RabbitMQ takes results again")
                 ending.unconfirmed -= 1
                 if ending.unconfirmed == 0:
@@ -95,6 +98,8 @@ class Endings:
                 self.unfinished.discard(ending)
             case error:
                 self._metrics.results_unroutable.inc()
+                if attempt == 1:
+                    self._untaken += 1
                 if self._troubles.begin("unroutable"):
                     log.error(
                         "RabbitMQ takes no results; events wait",

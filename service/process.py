@@ -3,8 +3,10 @@
 import asyncio
 import random
 import signal
+import time
+from collections.abc import Coroutine
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -21,6 +23,9 @@ from service.worker import Worker
 log = structlog.get_logger()
 
 _LINK_BASE, _LINK_MAX = 0.25, 5.0  # seconds between two tries to reach RabbitMQ
+_STEADY = 10.0  # seconds after which a link was a good one, and the next comes at once
+
+_T = TypeVar("_T")
 
 
 class PortInUse(Exception):
@@ -81,54 +86,60 @@ class Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         stopping = loop.create_task(self._stop.wait())
-        try:
-            while not self._stop.is_set():
-                link = await self._take_link(stopping)
-                if link is not None:
-                    await self._use(link, stopping)
-        finally:
-            stopping.cancel()
-
-    async def _take_link(self, stopping: asyncio.Task[bool]) -> Link | None:
-        """Try until there is a link; None if the process shall stop first."""
-        settings = self._settings
-        declared = topology(settings) if settings.declare_topology else None
-        said, attempt = "", 0
+        attempt, said = 0, ""
         while not self._stop.is_set():
-            attempt += 1
             try:
-                return await take_link(
-                    settings.amqp_urls,
-                    settings.heartbeat,
-                    settings.confirm_timeout,
-                    declared,
-                    self._blocked,
-                )
+                link, worker = await _unless(stopping, self._take_link())
             except LinkLost as error:
                 if str(error) != said:
                     said = str(error)
                     log.warning("no link to RabbitMQ; trying on", detail=said)
+            except asyncio.CancelledError:
+                break
+            else:
+                said, begun = "", time.monotonic()
+                await self._use(link, worker, stopping)
+                if time.monotonic() - begun > _STEADY:
+                    attempt = 0
             self._started = True
+            attempt += 1
             delay = backoff(attempt, _LINK_BASE, _LINK_MAX, 0.5 + random.random() / 2)  # noqa: S311
+            log.debug("next try for a link", seconds=round(delay, 3))
             await asyncio.wait([stopping], timeout=delay)
-        return None
+        stopping.cancel()
 
-    async def _use(self, link: Link, stopping: asyncio.Task[bool]) -> None:
-        """Work with a link until it is lost or the process shall stop."""
+    async def _take_link(self) -> tuple[Link, Worker]:
+        """Connect and begin to take events.
+
+        Raises:
+            LinkLost: with the reason in words.
+        """
         settings = self._settings
+        link = await take_link(
+            settings.amqp_urls,
+            settings.heartbeat,
+            settings.confirm_timeout,
+            topology(settings) if settings.declare_topology else None,
+            self._blocked,
+        )
         worker = Worker(settings, link, self._copernica, self._metrics, self._troubles)
         try:
             await link.consume(settings.event_queue, settings.window, worker.receive)
-            self._link, self._started = link, True
-            self._metrics.broker_connected.set(1)
-            self._metrics.broker_links.inc()
-            log.info("link to RabbitMQ taken", queue=settings.event_queue, prefetch=settings.window)
-            ends: list[asyncio.Future[Any]] = [link.lost, stopping]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        except LinkLost:
-            pass
+        except BaseException:
+            await link.give_up()
+            raise
+        return link, worker
+
+    async def _use(self, link: Link, worker: Worker, stopping: asyncio.Task[bool]) -> None:
+        """Work with a link until it is lost or the process shall stop."""
+        settings = self._settings
+        self._link = link
+        self._metrics.broker_connected.set(1)
+        self._metrics.broker_links.inc()
+        log.info("link to RabbitMQ taken", queue=settings.event_queue, prefetch=settings.window)
+        ends: list[asyncio.Future[Any]] = [link.lost, stopping]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         self._link = None
-        self._troubles.end("blocked", "unroutable")
         self._metrics.broker_connected.set(0)
         if link.lost.done():
             log.warning("link to RabbitMQ lost", detail=link.lost.result())
@@ -140,9 +151,19 @@ class Process:
         except TimeoutError:
             log.warning("not all calls ended in time; their events return to the queue")
         await link.give_up()
+        self._troubles.end("blocked", "unroutable")
 
     def _blocked(self, blocked: bool) -> None:
         if blocked and self._troubles.begin("blocked"):
             log.warning("RabbitMQ takes no messages (memory or disk alarm); results wait")
         elif not blocked and self._troubles.end("blocked"):
             log.info("RabbitMQ takes messages again")
+
+
+async def _unless(stopping: asyncio.Task[bool], work: Coroutine[Any, Any, _T]) -> _T:
+    """Do some work, but cancel it when the process shall stop."""
+    task = asyncio.get_running_loop().create_task(work)
+    await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if not task.done():
+        task.cancel()
+    return await task

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import EVENTS, Mail
+from tests.integration.conftest import EVENTS, Mail, wait_for
 from tests.integration.test_service import event
 from tests.programs import Service, StandIn
 from tests.rabbitmq import Vhost, free_ports
@@ -83,6 +83,27 @@ def test_a_port_in_use_ends_with_2_and_names_the_setting(
     done = profile_sync("run", ACCESS_TOKEN="t0ken", HTTP_HOST="127.0.0.1", HTTP_PORT=port)
     assert done.returncode == 2
     assert "PROFILE_SYNC_HTTP_PORT" in done.stderr
+
+
+def test_a_missing_queue_is_said_once_and_asked_for_with_patience(
+    standin: Callable[..., StandIn],
+    environment: Callable[..., dict[str, str]],
+    run_service: Callable[[Mapping[str, str]], Service],
+    mail: Mail,
+) -> None:
+    service = run_service(environment(standin(), DECLARE_TOPOLOGY="false"))
+
+    def messages() -> list[str]:
+        return [line["message"] for line in service.log()]
+
+    wait_for(lambda: messages().count("next try for a link") == 5, "five tries")
+    spent = [line["seconds"] for line in service.log() if "seconds" in line]
+    assert sum(spent) >= 0.125 + 0.25 + 0.5 + 1 + 2
+    (said,) = [line for line in service.log() if line["level"] == "warning"]
+    assert "NOT_FOUND - no queue 'profile-sync.events'" in said["detail"]
+    mail.channel.queue_declare(EVENTS, durable=True, arguments={"x-queue-type": "quorum"})
+    service.wait_ready()
+    assert service.terminate() == 0
 
 
 @pytest.fixture
