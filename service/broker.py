@@ -23,6 +23,7 @@ from pika.adapters.utils.connection_workflow import (
 from pika.channel import Channel
 from pika.exceptions import (
     AMQPConnectionError,
+    AMQPHeartbeatTimeout,
     ChannelClosed,
     ConnectionClosed,
     IncompatibleProtocolError,
@@ -37,6 +38,7 @@ from service.topology import Topology
 log = structlog.get_logger()
 
 _CONNECT_TIMEOUT = 10.0  # seconds for one node: TCP, TLS, AMQP
+_OPEN_TIMEOUT = 30.0  # seconds for one node: both connections and the declarations
 _CLOSE_TIMEOUT = 2.0  # seconds for a polite end, then the sockets are dropped
 _PROPERTIES = tuple(field.name for field in dataclasses.fields(Properties))
 
@@ -82,18 +84,18 @@ class _Line:
         """Start one operation of pika; wait for its callback, or for the end of the link."""
         done: asyncio.Future[Any] = self._loop.create_future()
         if not self.lost.done():
-            start(**{callback: _resolve(done)})
+            self.guarded(start)(**{callback: _resolve(done)})
         await asyncio.wait([done, self.lost], return_when=asyncio.FIRST_COMPLETED)
         if not done.done():
             raise LinkLost(self.lost.result())
         return done.result()
 
-    def guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
+    def guarded(self, callback: Callable[..., object]) -> Callable[..., None]:
         """Keep an exception out of pika, which would close the connection without a word."""
 
-        def guarded(*arguments: Any) -> None:
+        def guarded(*arguments: Any, **named: Any) -> None:
             try:
-                callback(*arguments)
+                callback(*arguments, **named)
             except Exception:
                 log.exception("a callback failed")
                 self.lose("a callback failed")
@@ -118,7 +120,7 @@ class _Line:
             # pika's close() cancels the consumers that it does not believe cancelled already.
             channel._cancelled.update(channel._consumers)
             await self._ended(channel, channel.close)
-        if not connection.is_closed:
+        if connection.is_open or connection.is_closing:
             await self._ended(connection, connection.close)
         if not connection.is_closed:
             connection._terminate_stream(StreamLostError("given up"))
@@ -140,7 +142,8 @@ class Link:
     def __init__(self, consuming: _Line, publishing: _Line, confirm_timeout: float) -> None:
         self._loop = asyncio.get_running_loop()
         self.lost = publishing.lost
-        self.blocked = False
+        self._blocked = False
+        self._unblocked_at = 0.0
         self._consuming = consuming
         self._publishing = publishing
         self._confirm_timeout = confirm_timeout
@@ -214,11 +217,13 @@ class Link:
         """Follow RabbitMQ's blocking of the publishing connection, which holds confirms back."""
 
         def tell(blocked: bool) -> None:
-            self.blocked = blocked
+            self._blocked = blocked
+            self._unblocked_at = time.monotonic()
             on_blocked(blocked)
 
-        connection.add_on_connection_blocked_callback(lambda *_: tell(True))
-        connection.add_on_connection_unblocked_callback(lambda *_: tell(False))
+        guarded = self._publishing.guarded
+        connection.add_on_connection_blocked_callback(guarded(lambda *_: tell(True)))
+        connection.add_on_connection_unblocked_callback(guarded(lambda *_: tell(False)))
 
     def on_confirm(self, frame: Any) -> None:
         """Take RabbitMQ's confirm of one message, or of all up to one."""
@@ -257,8 +262,8 @@ class Link:
 
     def _check_confirms(self) -> None:
         oldest = next((at for _, _, at in self._unconfirmed.values()), None)
-        late = oldest is not None and time.monotonic() - oldest > self._confirm_timeout
-        if late and not self.blocked:
+        waited = 0 if oldest is None else time.monotonic() - max(oldest, self._unblocked_at)
+        if waited > self._confirm_timeout and not self._blocked:
             self._publishing.lose(
                 f"RabbitMQ confirmed nothing for {self._confirm_timeout:g} seconds"
             )
@@ -297,23 +302,24 @@ async def take_link(
         lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         consuming, publishing = _Line(lost), _Line(lost)
         try:
-            connection = await publishing.open(url, heartbeat, "publish")
-            await consuming.open(url, heartbeat, "consume")
-            if declared is not None:
-                await _declare(publishing, declared)
-            link = Link(consuming, publishing, confirm_timeout)
-            confirm = publishing.guarded(link.on_confirm)
-            await publishing.rpc(partial(publishing.channel.confirm_delivery, confirm))
+            async with asyncio.timeout(_OPEN_TIMEOUT):
+                connection = await publishing.open(url, heartbeat, "publish")
+                await consuming.open(url, heartbeat, "consume")
+                if declared is not None:
+                    await _declare(publishing, declared)
+                link = Link(consuming, publishing, confirm_timeout)
+                confirm = publishing.guarded(link.on_confirm)
+                await publishing.rpc(partial(publishing.channel.confirm_delivery, confirm))
+                link.watch_blocking(connection, on_blocked)
+                return link
         except BaseException as error:
             publishing.lose("given up")
             await asyncio.gather(consuming.close(), publishing.close())
-            if not isinstance(error, LinkLost):
+            if not isinstance(error, LinkLost | TimeoutError):
                 raise
             parts = urlsplit(url)
-            reason = f"{parts.hostname}:{parts.port or 5672}: {error}"
-            continue
-        link.watch_blocking(connection, on_blocked)
-        return link
+            said = error if isinstance(error, LinkLost) else "no answer for too long"
+            reason = f"{parts.hostname}:{parts.port or 5672}: {said}"
     raise LinkLost(reason)
 
 
@@ -365,11 +371,15 @@ def _words(error: BaseException) -> str:
             return "RabbitMQ refused the user name or the password"
         case ProbableAccessDeniedError():
             return "RabbitMQ refused the virtual host: missing, or not allowed for this user"
-        case ConnectionClosed() | ChannelClosed() if error.reply_code == 406:
+        case ChannelClosed(reply_text=text) if "inequivalent arg" in text:
             return (
-                f"{error.reply_text}; the arguments of a queue cannot be changed: set "
+                f"{text}; the arguments of a queue cannot be changed: set "
                 "PROFILE_SYNC_ variables to match it, or delete it once it is empty"
             )
+        case StreamLostError():
+            return "the connection broke off"
+        case AMQPHeartbeatTimeout():
+            return "RabbitMQ sent no heartbeat"
         case ConnectionClosed() | ChannelClosed():
             return f"{error.reply_code} {error.reply_text}"
         case IncompatibleProtocolError():

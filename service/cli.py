@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Coroutine
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,8 +31,18 @@ app = typer.Typer(
 )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"profile-sync {version('profile-sync')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _commands() -> None:
+def _commands(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="The version.")
+    ] = False,
+) -> None:
     """RabbitMQ events in, Copernica API calls out, the returned profiles published back."""
 
 
@@ -79,15 +90,24 @@ def send(
     except OSError as error:
         _complain(f"profile-sync: {error.filename}: {error.strerror}")
         raise typer.Exit(2) from None
+    if not all(body.strip() for body in bodies):
+        _complain("profile-sync: there is nothing in it to send")
+        raise typer.Exit(2)
+    sent: list[bytes] = []
     try:
-        _in_loop(_publish(settings, routing_key, bodies))
+        _in_loop(_publish(settings, routing_key, bodies, sent))
     except (LinkLost, Unpublished) as error:
-        _complain(f"profile-sync: not sent: {error}")
+        first = files[len(sent)]
+        _complain(f"profile-sync: {len(sent)} of {len(bodies)} sent; not {first}: {error}")
+        if "no exchange" in str(error):
+            _complain("`profile-sync run` makes the exchange: start it once before")
         raise typer.Exit(1) from None
     typer.echo(f"{len(bodies)} sent to {settings.event_exchange}")
 
 
-async def _publish(settings: Settings, routing_key: str, bodies: list[bytes]) -> None:
+async def _publish(
+    settings: Settings, routing_key: str, bodies: list[bytes], sent: list[bytes]
+) -> None:
     link = await take_link(
         settings.amqp_urls, settings.heartbeat, settings.confirm_timeout, None, lambda _: None
     )
@@ -95,6 +115,7 @@ async def _publish(settings: Settings, routing_key: str, bodies: list[bytes]) ->
         properties = Properties(content_type="application/json", delivery_mode=2)
         for body in bodies:
             await link.publish(Message(settings.event_exchange, routing_key, body, properties))
+            sent.append(body)
     finally:
         await link.give_up()
 

@@ -15,7 +15,13 @@ _STRUCTURED = "application/cloudevents+json"
 
 
 class MalformedCloudEvent(Exception):
-    """An envelope that breaks the specification; the text says how."""
+    """An envelope that breaks the specification; the text says how, `event_id` is its id or ''."""
+
+    def __init__(self, fault: str, attributes: Mapping[str, Any]) -> None:
+        super().__init__(fault)
+        event_id = attributes.get("id")
+        usable = isinstance(event_id, str) and is_short_text(event_id)
+        self.event_id: str = str(event_id) if usable else ""
 
 
 def unwrap(
@@ -31,7 +37,8 @@ def unwrap(
     if media_type == _STRUCTURED or "specversion" in body:
         attributes, event = body, body.get("data")
         if not isinstance(event, dict):
-            raise MalformedCloudEvent("data: a CloudEvent carries the event object in data")
+            fault = "data: a CloudEvent carries the event object in data"
+            raise MalformedCloudEvent(fault, attributes)
     else:
         attributes, event = _binary_attributes(properties.headers), body
         if "specversion" not in attributes:
@@ -40,10 +47,12 @@ def unwrap(
         value = attributes.get(name)
         if not isinstance(value, str) or not is_short_text(value):
             raise MalformedCloudEvent(
-                f"the CloudEvent attribute {name} must have 1 to 255 bytes, all printable"
+                f"the CloudEvent attribute {name} must have 1 to 255 bytes, all printable",
+                attributes,
             )
     if attributes["specversion"] != "1.0":
-        raise MalformedCloudEvent("the CloudEvent attribute specversion must be 1.0")
+        fault = "the CloudEvent attribute specversion must be 1.0"
+        raise MalformedCloudEvent(fault, attributes)
     time = attributes.get("time")
     if isinstance(time, datetime):  # an AMQP timestamp, which is in UTC
         time = time.replace(tzinfo=UTC).isoformat()

@@ -71,7 +71,12 @@ class Endings:
         ]
         if result.outcome == "rejected":
             messages.append(dead_letter(ending.delivery, result, settings.dead_letter_exchange))
-            log.info("event rejected", event_id=result.event_id, reason=result.reason)
+            log.info(
+                "event rejected",
+                event_id=result.event_id,
+                reason=result.reason,
+                detail=result.detail,
+            )
         ending.unconfirmed = len(messages)
         self.unfinished.add(ending)
         for message in messages:
@@ -89,7 +94,7 @@ class Endings:
                 if attempt > 1:
                     self._untaken -= 1
                 if not self._untaken and self._troubles.end("unroutable"):
-                    log.info("RabbitMQ takes results again")
+                    log.info("RabbitMQ takes all messages again")
                 ending.unconfirmed -= 1
                 if ending.unconfirmed == 0:
                     self._acknowledge(ending)
@@ -102,7 +107,7 @@ class Endings:
                     self._untaken += 1
                 if self._troubles.begin("unroutable"):
                     log.error(
-                        "RabbitMQ takes no results; events wait",
+                        "RabbitMQ takes not all messages; events wait",
                         exchange=message.exchange,
                         routing_key=message.routing_key,
                         detail=str(error),

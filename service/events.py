@@ -48,6 +48,12 @@ InvalidReason = Literal[
 # Names this service's events in UUID5; any fixed value does, it must only never change.
 _NAMESPACE = uuid.UUID("6f1d0c0e-6c0b-5d2e-9a43-0d5f0f3c7f11")
 _MOST_FAULTS = 5
+_WORDS = {
+    "bool_type": "must be true or false",
+    "literal_error": 'must be "one" or "many"',
+    "missing": "is required",
+    "string_type": "must be a string",
+}
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -117,6 +123,7 @@ def parse(body: bytes, properties: Properties, max_bytes: int) -> ProfileUpdate:
         invalid = InvalidEvent("invalid-event", _faults(error))
     except MalformedCloudEvent as error:
         invalid = InvalidEvent("invalid-event", str(error))
+        event_id = error.event_id or event_id
     invalid.event_id, invalid.database = event_id or body_id(body), database
     raise invalid
 
@@ -186,7 +193,9 @@ def _plain_id(value: object) -> str:
 
 
 def _readable_database(value: object) -> str:
-    return str(value) if isinstance(value, int | str) and len(str(value)) <= 100 else ""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return ""
+    return str(value) if len(str(value)) <= 100 else ""
 
 
 # Made once: json.loads would make one for each body.
@@ -287,7 +296,7 @@ def _faults(error: ValidationError) -> str:
     faults = []
     for fault in errors[:_MOST_FAULTS]:
         place = ".".join(_place(part) for part in fault["loc"])
-        text = fault["msg"].removeprefix("Value error, ")
+        text = _WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
             text = "unknown key" + _nearest(place)
         faults.append(f"{place}: {text}" if place else text)

@@ -13,9 +13,10 @@ from service.messages import Delivery
 class Work:
     """One event on its way, from its delivery to its acknowledgement.
 
-    `received` is monotonic, in seconds. `look_first` asks for a look at the selection before the
-    next PUT; once it has found a profile `may_create` falls, and `created` tells whether it was an
-    attempt of ours that made it.
+    `received` is monotonic, in seconds; `wait` is the time to let pass before the first call.
+    `attempts` counts PUTs, `failures` also failed looks. `look_first` asks for a look at the
+    selection before the next PUT; once it has found a profile `may_create` falls, and `created`
+    tells whether an attempt of ours made it.
     """
 
     delivery: Delivery
@@ -23,7 +24,9 @@ class Work:
     received: float
     received_at: datetime
     attempts: int = 0
+    failures: int = 0
     first_call_at: datetime | None = None
+    wait: float = 0
     look_first: bool = False
     may_create: bool = True
     created: bool = False

@@ -51,6 +51,8 @@ def set_up(level: str, form: str, secrets: Iterable[str]) -> None:
         )
     )
     logging.root.handlers = [handler]
+    # A closed pipe must not fill standard error with tracebacks.
+    logging.raiseExceptions = False
     logging.root.setLevel(level.upper())
     # pika says one refused connection in seven lines; we say it in one.
     logging.getLogger("pika").setLevel(logging.CRITICAL)

@@ -73,41 +73,21 @@ def decide(update: ProfileUpdate, answer: Answer, zone: ZoneInfo) -> Verdict:
         answer: what came back, or how nothing did.
         zone: the wall time of the account's dates.
     """
-    if isinstance(answer, NoResponse):
-        return Retry("outage", answer.error, ambiguous=answer.sent)
-    if _is_html(answer) and answer.status in _API_STATUSES:
-        # A load balancer's or a proxy's page: the API itself has said nothing.
-        detail = f"status {answer.status} with an HTML page"
-        return Retry("outage", detail, retry_after(answer), ambiguous=True)
-    match answer.status:
-        case status if 200 <= status < 300 or status == 303:
-            return _success(update, answer, zone)
-        case 400 if message := _error_message(answer.body):
-            return _refusal(update, message)
-        case 400 | 413 | 414 | 422:
-            return Refused("refused", f"status {answer.status}")
-        case 401 | 403:
-            return Retry("token", f"status {answer.status}")
-        case 408 | 425 | 429 as status:
-            return Retry("outage", f"status {status}", retry_after(answer))
-        case status if status >= 500:
-            return Retry("outage", f"status {status}", retry_after(answer), ambiguous=True)
-        case status:
-            return Retry("configuration", f"status {status}: is API_URL right?")
+    if (failure := _failure(update, answer)) is not None:
+        return failure
+    assert isinstance(answer, Response)  # noqa: S101
+    return _success(update, answer, zone)
 
 
-def found(answer: Answer) -> tuple[Profile, ...] | str:
-    """Judge the answer to a GET of profiles: the profiles, or in words why there are none."""
-    if isinstance(answer, NoResponse):
-        return answer.error
-    if answer.status == 200:
-        if answer.cut:
-            return "the answer was cut short, or is larger than MAX_RESPONSE_BYTES"
-        profiles = profiles_in(answer.body)
-        if profiles is not None:
-            return profiles
-        return "the answer has no profiles"
-    return f"status {answer.status}"
+def found(update: ProfileUpdate, answer: Answer) -> tuple[Profile, ...] | Retry | Refused:
+    """Judge the answer to a GET of an update's profiles."""
+    if (failure := _failure(update, answer)) is not None:
+        return failure
+    assert isinstance(answer, Response)  # noqa: S101
+    if answer.cut:
+        return Retry("outage", "the answer was cut short, or is larger than MAX_RESPONSE_BYTES")
+    profiles = profiles_in(answer.body)
+    return Retry("outage", "the answer has no profiles") if profiles is None else profiles
 
 
 def appeared_since(profile: Profile, since: datetime, zone: ZoneInfo) -> bool:
@@ -135,9 +115,35 @@ def retry_after(answer: Response) -> float | None:
     return min(max((until - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
 
 
-def _success(update: ProfileUpdate, answer: Response, zone: ZoneInfo) -> Verdict:
-    if message := _error_message(answer.body):
-        return _refusal(update, message)
+def _failure(update: ProfileUpdate, answer: Answer) -> Retry | Refused | None:
+    """Judge an answer that is no success; None if it is one."""
+    if isinstance(answer, NoResponse):
+        return Retry("outage", answer.error, ambiguous=answer.sent)
+    if _is_html(answer) and answer.status in _API_STATUSES:
+        # A load balancer's or a proxy's page: the API itself has said nothing.
+        detail = f"status {answer.status} with an HTML page"
+        return Retry("outage", detail, retry_after(answer), ambiguous=True)
+    message = _error_message(answer.body)
+    match answer.status:
+        case status if 200 <= status < 300 or status == 303:
+            return _refusal(update, message) if message else None
+        case 400 | 404 if message:
+            return _refusal(update, message)
+        case 400 if answer.cut:
+            return Retry("outage", "status 400, cut short")
+        case 400 | 413 | 414 | 422 as status:
+            return Refused("refused", f"status {status}")
+        case 401 | 403 as status:
+            return Retry("token", f"status {status}")
+        case 408 | 425 | 429 as status:
+            return Retry("outage", f"status {status}", retry_after(answer))
+        case status if status >= 500:
+            return Retry("outage", f"status {status}", retry_after(answer), ambiguous=True)
+        case status:
+            return Retry("configuration", f"status {status}: is API_URL right?")
+
+
+def _success(update: ProfileUpdate, answer: Response, zone: ZoneInfo) -> Done:
     if update.asynchronous:
         return Done("accepted", ())
     profiles = None if answer.cut else profiles_in(answer.body)
@@ -173,7 +179,7 @@ def _is_new(profile: Profile, answer: Response, zone: ZoneInfo) -> bool:
     return any(abs(now - created) <= timedelta(seconds=5) for created in instants)
 
 
-def _refusal(update: ProfileUpdate, message: str) -> Verdict:
+def _refusal(update: ProfileUpdate, message: str) -> Retry | Refused:
     """Sort the API's refusals by their text, the only thing that tells them apart."""
     # Only how a text begins: its end may repeat what the sender wrote.
     begins = message.casefold().lstrip().startswith

@@ -23,6 +23,10 @@ from service.worker import Worker
 log = structlog.get_logger()
 
 _LINK_BASE, _LINK_MAX = 0.25, 5.0  # seconds between two tries to reach RabbitMQ
+# Seconds while links break before anything gets done: each costs every event held a delivery. A
+# smaller prefetch would spare them, but a quorum queue puts a part that is handed back behind the
+# rest of what was, and so out of order.
+_FRUITLESS_MAX = 300.0
 _STEADY = 10.0  # seconds after which a link was a good one, and the next comes at once
 
 _T = TypeVar("_T")
@@ -86,27 +90,31 @@ class Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         stopping = loop.create_task(self._stop.wait())
-        attempt, said = 0, ""
+        tries, fruitless, said = 0, 0, ""
         while not self._stop.is_set():
             try:
                 link, worker = await _unless(stopping, self._take_link())
             except LinkLost as error:
+                tries += 1
+                delay = self._delay(tries, _LINK_MAX)
                 if str(error) != said:
                     said = str(error)
                     log.warning("no link to RabbitMQ; trying on", detail=said)
             except asyncio.CancelledError:
                 break
             else:
-                said, begun = "", time.monotonic()
+                tries, said, begun = 0, "", time.monotonic()
                 await self._use(link, worker, stopping)
-                if time.monotonic() - begun > _STEADY:
-                    attempt = 0
+                good = worker.proven or time.monotonic() - begun > _STEADY
+                fruitless = 0 if good else fruitless + 1
+                delay = self._delay(fruitless or 1, _FRUITLESS_MAX)
             self._started = True
-            attempt += 1
-            delay = backoff(attempt, _LINK_BASE, _LINK_MAX, 0.5 + random.random() / 2)  # noqa: S311
             log.debug("next try for a link", seconds=round(delay, 3))
             await asyncio.wait([stopping], timeout=delay)
         stopping.cancel()
+
+    def _delay(self, attempt: int, longest: float) -> float:
+        return backoff(attempt, _LINK_BASE, longest, 0.5 + random.random() / 2)  # noqa: S311
 
     async def _take_link(self) -> tuple[Link, Worker]:
         """Connect and begin to take events.
@@ -126,6 +134,7 @@ class Process:
         try:
             await link.consume(settings.event_queue, settings.window, worker.receive)
         except BaseException:
+            await worker.wind_up()
             await link.give_up()
             raise
         return link, worker
@@ -149,9 +158,9 @@ class Process:
             async with asyncio.timeout(settings.drain_timeout if self._stop.is_set() else None):
                 await worker.wind_up()
         except TimeoutError:
-            log.warning("not all calls ended in time; their events return to the queue")
+            log.warning("not all was published and acknowledged in time; it returns to the queue")
         await link.give_up()
-        self._troubles.end("blocked", "unroutable")
+        self._troubles.clear()
 
     def _blocked(self, blocked: bool) -> None:
         if blocked and self._troubles.begin("blocked"):

@@ -94,6 +94,7 @@ def dead_letter(delivery: Delivery, result: Result, exchange: str) -> Message:
         "profile-sync-exchange": delivery.exchange,
         "profile-sync-routing-key": delivery.routing_key,
     }
+    headers = {name: value for name, value in headers.items() if value is not None}
     if dropped:
         headers["profile-sync-dropped-headers"] = ", ".join(dropped)[:_LARGEST_HEADER]
     properties = replace(
@@ -143,7 +144,7 @@ def _carried_headers(headers: Headers) -> tuple[dict[str, Any], list[str]]:
 
 
 def _encodable(value: object, depth: int) -> bool:
-    """Tell whether a value comes back the same from AMQP's field table; floats do not."""
+    """Tell whether a value comes back the same from AMQP's field table."""
     match value:
         case None | bool() | str() | bytes() | datetime():
             return True

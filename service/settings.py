@@ -8,7 +8,14 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core.core_schema import ValidationInfo
 from pydantic_settings import (
     BaseSettings,
@@ -25,6 +32,12 @@ DEFAULT_SECRETS_DIR = "/run/secrets/profile-sync"
 _TESTS = f"{PREFIX}TEST_"
 # What Kubernetes sets for each Service in the namespace, such as one of our name.
 _SERVICE_LINK = re.compile(r"(.+?_)(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_[A-Z]+(_.+)?)?)")
+_WORDS = {
+    "bool_parsing": "must be true or false",
+    "float_parsing": "must be a number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+}
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -57,6 +70,7 @@ def _amqp_url(value: SecretStr) -> SecretStr:
 
 
 def _api_url(value: str) -> str:
+    value = value.rstrip("/")
     try:
         parts = urlsplit(value)
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -67,6 +81,10 @@ def _api_url(value: str) -> str:
     if not re.search(r"/v[23]$", parts.path):
         raise ValueError("must end in /v2 or /v3, the version of the API")
     return value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _zone(value: str) -> str:
@@ -144,22 +162,23 @@ class Settings(BaseSettings):
     declare_topology: bool = Field(
         default=True, description="Declare the exchanges, queues and bindings at start"
     )
-    delivery_limit: Annotated[int, Field(ge=1)] = Field(
+    delivery_limit: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=100,
-        description="Deliveries of one event after which RabbitMQ dead-letters it by itself",
+        description="Deliveries of one event after which RabbitMQ dead-letters it by itself; "
+        "an existing queue keeps its own",
     )
     max_in_flight: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=32, description="API calls in flight"
     )
     prefetch: Annotated[int, Field(ge=1, le=2000)] | None = Field(
         default=None,
-        description="Events held at once; unset: 16 x MAX_IN_FLIGHT, 2,000 at the most",
+        description="Events held at once; unset: 16 x MAX_IN_FLIGHT, at most 2000",
     )
     connect_timeout: Seconds = Field(default=5, description="Seconds to reach the API")
     request_timeout: Seconds = Field(default=10, description="Seconds for a whole call")
     confirm_timeout: Seconds = Field(
         default=35,
-        description="Seconds RabbitMQ may take to confirm a result; then the link is replaced",
+        description="Seconds RabbitMQ may take to confirm a result; then it counts as lost",
     )
     retry_base: Seconds = Field(
         default=0.5, description="Seconds of the first retry's longest wait; doubles each time"
@@ -178,7 +197,7 @@ class Settings(BaseSettings):
         description="Seconds to finish after SIGTERM; over 2 x REQUEST_TIMEOUT, and below the "
         "pod's grace period",
     )
-    read_back: Literal["auto", "never"] = Field(
+    read_back: Annotated[Literal["auto", "never"], BeforeValidator(_lower)] = Field(
         default="auto",
         description="Read the profiles with a GET when the answer has none (each call is billed)",
     )
@@ -190,19 +209,22 @@ class Settings(BaseSettings):
         default=1048576, description="Larger answers are cut off and count as without profiles"
     )
     result_include_secret: bool = Field(
-        default=False, description="Leave the profiles' `secret` in results"
+        default=False, description="Publish the profiles' `secret` too"
     )
     timezone: Annotated[str, AfterValidator(_zone)] = Field(
-        default="Europe/Amsterdam", description="Wall time of the account's dates"
+        default="Europe/Amsterdam",
+        description="Time zone of the dates in the API's answers, to tell a new profile by",
     )
     http_host: Name = Field(default="0.0.0.0", description="Address of /livez /readyz /metrics")  # noqa: S104
     http_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         default=8000, description="Its port; 0 picks a free one"
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Per-event lines are at debug"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
+        Field(default="info", description="Lines about single events are at debug")
     )
-    log_format: Literal["json", "text"] = Field(default="json", description="json or text")
+    log_format: Annotated[Literal["json", "text"], BeforeValidator(_lower)] = Field(
+        default="json", description="One line a fact, on standard output"
+    )
     secrets_dir: str = Field(
         default=DEFAULT_SECRETS_DIR,
         description="Folder whose files set what the environment leaves unset, by lower-case "
@@ -212,9 +234,11 @@ class Settings(BaseSettings):
     @field_validator("result_exchange", "dead_letter_exchange", "result_queue", "dead_letter_queue")
     @classmethod
     def _no_circle(cls, value: str, info: ValidationInfo) -> str:
-        kind = str(info.field_name).rpartition("_")[2]
+        role, _, kind = str(info.field_name).rpartition("_")
         if value and value == info.data.get(f"event_{kind}"):
             raise ValueError(f"must not be EVENT_{kind.upper()}: results would come back as events")
+        if value and role == "dead_letter" and value == info.data.get(f"result_{kind}"):
+            raise ValueError(f"must not be RESULT_{kind.upper()}: dead letters are no results")
         return value
 
     @field_validator("api_url")
@@ -267,7 +291,7 @@ class Settings(BaseSettings):
         Raises:
             WrongSettings: with every fault at once, each naming its variable.
         """
-        faults = unknown_variables(os.environ)
+        faults = unknown_variables(os.environ) + useless_secrets(os.environ)
         try:
             settings = cls(**defaults)
         except ValidationError as error:
@@ -318,8 +342,24 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     return faults
 
 
+def useless_secrets(environment: Mapping[str, str]) -> list[str]:
+    """List what is wrong with SECRETS_DIR: no such folder, or files that nearly set something."""
+    given = environment.get(f"{PREFIX}SECRETS_DIR")
+    folder = given or DEFAULT_SECRETS_DIR
+    if not os.path.isdir(folder):
+        return [f"{PREFIX}SECRETS_DIR: there is no such folder"] if given else []
+    faults = []
+    for name in sorted(set(os.listdir(folder)) - set(Settings.model_fields)):
+        near = difflib.get_close_matches(name, Settings.model_fields, 1, cutoff=0.8)
+        if near:
+            faults.append(f"{PREFIX}SECRETS_DIR: no file {name} is read; did you mean {near[0]}?")
+    return faults
+
+
 def _fault(fault: Any) -> str:
     name = PREFIX + str(fault["loc"][0]).upper()
+    if fault["type"] in _WORDS:
+        return f"{name}: {_WORDS[fault['type']]}"
     if fault["type"] == "missing":
         return f"{name}: is required; set it, or put it in the file {fault['loc'][0]!s} of " + (
             f"{PREFIX}SECRETS_DIR"

@@ -29,6 +29,10 @@ class Troubles:
         self._active.difference_update(ended)
         return ended
 
+    def clear(self) -> None:
+        """Forget all: whoever works next will see for itself."""
+        self._active.clear()
+
     def why_not_ready(self) -> Trouble | None:
         """Name the first trouble that somebody must mend."""
         return next((trouble for trouble in _NOT_READY if trouble in self._active), None)

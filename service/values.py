@@ -79,6 +79,9 @@ def read_where(value: object) -> tuple[Condition, ...]:
             raise ValueError('write conditions as strings, like ["customerid==4567"]')
         return tuple(parse_condition(item) for item in value)
     if isinstance(value, dict):
+        for name, item in value.items():
+            if item is None:
+                raise ValueError(f"{quoted(name)}: null is not a value to select by")
         return tuple(Condition(name, EQUAL, _named(name, item)) for name, item in value.items())
     raise ValueError('write {"field": value}, or a list of conditions like ["age>=18"]')
 

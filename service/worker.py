@@ -53,7 +53,10 @@ class _Facts(TypedDict, total=False):
 
 
 class Worker:
-    """Handles the deliveries of one link, and ends with it."""
+    """Handles the deliveries of one link, and ends with it.
+
+    `proven` is True from the first acknowledgement on.
+    """
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class Worker:
         self._made: dict[str, float] = {}
         self._finishing = False
         self._quiet = asyncio.Event()
+        self.proven = False
         self._loop = asyncio.get_running_loop()
         metrics.watch_oldest_event(self._oldest_event_seconds)
         self._note_progress()
@@ -100,7 +104,12 @@ class Worker:
             )
             self._endings.begin(Ending(delivery, result, received))
             return
-        self._lanes.add(Work(delivery, update, received, received_at))
+        work = Work(delivery, update, received, received_at)
+        if delivery.redelivered and update.create:
+            # Another process may have died with the call still running at the API.
+            work.look_first = True
+            work.wait = self._settings.ambiguous_wait
+        self._lanes.add(work)
         self._start_calls()
 
     async def wind_up(self) -> None:
@@ -122,6 +131,10 @@ class Worker:
             work = self._lanes.next()
             if work is None:
                 break
+            if work.wait:
+                self._sleeping[work] = self._loop.call_later(work.wait, self._wake, work)
+                work.wait = 0
+                continue
             task = self._loop.create_task(self._call(work))
             self._calling.add(task)
             task.add_done_callback(self._called)
@@ -150,6 +163,8 @@ class Worker:
     async def _attempt(self, work: Work) -> None:
         if work.look_first and not await self._look(work):
             return
+        if self._finishing:
+            return
         update = work.update
         work.attempts += 1
         work.first_call_at = work.first_call_at or datetime.now(UTC)
@@ -170,16 +185,20 @@ class Worker:
         """See whether a create that got no answer was carried out; False if nobody can tell yet."""
         update = work.update
         answer = await self._copernica.send(get_profiles(update.database, update.conditions))
-        profiles = found(answer)
-        if isinstance(profiles, str):
-            self._sleep(work, Retry("outage", profiles))
-            return False
-        work.look_first = False
-        if profiles:
-            work.may_create = False
-            since = work.first_call_at or work.received_at
-            work.created = appeared_since(profiles[0], since, self._zone)
-        return True
+        match found(update, answer):
+            case Retry() as retry:
+                self._sleep(work, retry)
+                return False
+            case Refused(reason, detail):
+                self._finish(work, "rejected", reason=reason, detail=detail)
+                return False
+            case profiles:
+                work.look_first = False
+                if profiles:
+                    work.may_create = False
+                    since = work.first_call_at or work.received_at
+                    work.created = appeared_since(profiles[0], since, self._zone)
+                return True
 
     async def _complete(self, work: Work, done: Done, status: int | None) -> None:
         profiles, source, detail = await self._profiles_of(work.update, done)
@@ -246,15 +265,17 @@ class Worker:
             call = get_profiles(update.database, conditions)
         else:
             return (), "none", "not read back: the update changed what its selection looks for"
-        profiles = found(await self._copernica.send(call))
-        if isinstance(profiles, str):
-            return (), "none", f"not read back: {profiles}"
-        return profiles, "read-back", None
+        match found(update, await self._copernica.send(call)):
+            case Retry(detail=detail) | Refused(detail=detail):
+                return (), "none", f"not read back: {detail}"
+            case profiles:
+                return profiles, "read-back", None
 
     def _sleep(self, work: Work, retry: Retry) -> None:
         """Repeat an attempt later: its lane waits, its call slot does not."""
         settings = self._settings
-        delay = backoff(work.attempts, settings.retry_base, settings.retry_max, random.random())  # noqa: S311
+        work.failures += 1
+        delay = backoff(work.failures, settings.retry_base, settings.retry_max, random.random())  # noqa: S311
         delay = max(delay, retry.after or 0)
         if retry.ambiguous and work.update.create and work.may_create:
             # Until the API's slowest answer is through, nobody can tell whether it created.
@@ -295,6 +316,7 @@ class Worker:
         self._endings.begin(Ending(work.delivery, result, work.received, work))
 
     def _acknowledged(self, ending: Ending) -> None:
+        self.proven = True
         if ending.work is not None:
             self._lanes.done(ending.work)
         self._start_calls()

@@ -284,6 +284,17 @@ class Node(Broker):
         """End the node at once, without a chance to save anything (SIGKILL)."""
         self._end(signal.SIGKILL)
 
+    def control(self, *arguments: str) -> None:
+        """Run `rabbitmqctl` on the node, for what the management API cannot do."""
+        assert self.folder is not None
+        subprocess.run(
+            [str(Path(self._server).with_name("rabbitmqctl")), "-n", self.name, *arguments],
+            env=self._environment(self.folder),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+        )
+
     def close(self) -> None:
         """End the node and remove its folder: what it would save in good order goes with it."""
         self.kill()
@@ -487,7 +498,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"AMQP        {node.amqp_url()}")
             print(f"management  {node.management_url}  ({_GUEST}/{_GUEST})")
             print(f"prometheus  {node.prometheus_url}")
-            print("Ctrl-C ends it.", flush=True)
+            print("Ctrl-C ends it, and its data goes with it.", flush=True)
             code = node.wait()
             print(f"The node ended by itself, exit code {code}.", file=sys.stderr)
     except (MissingRabbitMQ, StartFailed) as error:

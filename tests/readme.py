@@ -2,8 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from service.settings import Settings
@@ -19,15 +21,29 @@ def settings_table() -> str:
             case value if value is PydanticUndefined:
                 default = "required"
             case None:
-                default = ""
+                default = "unset"
             case bool() as value:
                 default = f"`{value}`".lower()
             case SecretStr() as value:
                 default = f"`{value.get_secret_value()}`"
             case value:
                 default = f"`{value}`"
-        rows.append(f"| {name.upper()} | {default} | {field.description} |")
+        rows.append(f"| {name.upper()} | {default} | {field.description}{_allowed(field)} |")
     return "\n".join(rows)
+
+
+def _allowed(field: FieldInfo) -> str:
+    """Say which values a field takes, if they are few or have both ends."""
+    kinds = [field.annotation, *get_args(field.annotation)]
+    choices = [choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
+    if choices:
+        return f" ({', '.join(choices)})"
+    rules = [rule for kind in kinds for rule in getattr(kind, "__metadata__", ())]
+    rules += [rule for outer in rules for rule in getattr(outer, "metadata", ())] + field.metadata
+    ends = {type(rule).__name__: rule for rule in rules}
+    if "Ge" in ends and "Le" in ends:
+        return f" ({ends['Ge'].ge} to {ends['Le'].le})"
+    return ""
 
 
 def with_tables(text: str) -> str:

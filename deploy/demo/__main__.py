@@ -224,7 +224,7 @@ def _show_next(screen: Screen) -> None:
     screen.pair("deploy/demo/events/", "the events; expected.toml says why each ends so", 30)
     screen.pair("./dev demo --keep", "the same, left running: send your own events", 30)
     screen.pair("./dev demo --put-result empty", "an API that answers a PUT without profiles", 30)
-    screen.pair("README.md", "settings, results, dead letters, operation", 30)
+    screen.pair("README.md", "events, results, dead letters, settings, limits", 30)
 
 
 def _conclude(

@@ -149,7 +149,7 @@ class Service:
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(port),
             "LOG_FORMAT": "text",
-            "SECRETS_DIR": str(folder / "none"),
+            "SECRETS_DIR": str(folder),
         }
         self.program = Program(["-m", "service", "run"], self.log_file, _environment(settings))
 

@@ -1,6 +1,8 @@
 """The link to RabbitMQ, on a real one."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,7 +11,7 @@ from service.broker import Link, LinkLost, Unpublished, take_link
 from service.messages import Delivery, Message, Properties
 from service.topology import Queue, Topology
 from tests.integration.conftest import Mail, wait_for
-from tests.rabbitmq import Vhost
+from tests.rabbitmq import Node, Vhost
 
 ORDERED = {"x-queue-type": "quorum", "x-single-active-consumer": True, "x-delivery-limit": 100}
 SMALL = {"x-max-length": 1, "x-overflow": "reject-publish"}
@@ -102,7 +104,10 @@ async def test_a_full_queue_that_rejects_makes_a_message_unpublished(link: Link)
     await link.publish(message(exchange="out"))
     confirms = [link.publish(message(exchange="out")) for _ in range(10)]
     outcomes = await asyncio.gather(*confirms, return_exceptions=True)
-    assert "a queue refused it" in {str(outcome)[:18] for outcome in outcomes}
+    refused = [outcome for outcome in outcomes if outcome is not None]
+    assert refused
+    assert all(isinstance(outcome, Unpublished) for outcome in refused)
+    assert "a queue refused it" in str(refused[0])
 
 
 async def test_publishing_to_a_missing_exchange_loses_the_link(link: Link) -> None:
@@ -222,3 +227,45 @@ async def test_a_lost_link_leaves_no_connection_behind(link: Link) -> None:
     await link.give_up()
     ended = [link._consuming._connection, link._publishing._connection]
     assert all(connection is not None and connection.is_closed for connection in ended)
+
+
+async def test_a_frozen_broker_is_given_up_when_it_confirms_nothing(private_node: Node) -> None:
+    link = await open_link(private_node.amqp_url(), confirm=1)
+    assert private_node.pid is not None
+    os.kill(private_node.pid, signal.SIGSTOP)
+    try:
+        confirmed = link.publish(message())
+        with pytest.raises(LinkLost, match="confirmed nothing for 1 seconds"):
+            await asyncio.wait_for(confirmed, 10)
+        await asyncio.wait_for(link.give_up(), 15)
+        ended = [link._consuming._connection, link._publishing._connection]
+        await asyncio.to_thread(
+            wait_for, lambda: all(c is not None and c.is_closed for c in ended), "both closed"
+        )
+    finally:
+        os.kill(private_node.pid, signal.SIGCONT)
+
+
+async def test_an_alarm_holds_confirms_back_without_losing_the_link(private_node: Node) -> None:
+    told: list[bool] = []
+    link = await take_link([private_node.amqp_url()], 10, 1, DECLARED, told.append)
+    limit = "set_vm_memory_high_watermark"
+    await asyncio.to_thread(private_node.control, limit, "0.00001")
+    try:
+        confirmed = link.publish(message())
+        await asyncio.to_thread(wait_for, lambda: bool(told), "blocked")
+        await asyncio.sleep(2.5)  # longer than the confirm timeout, which does not run meanwhile
+        assert not link.lost.done()
+        assert not confirmed.done()
+    finally:
+        await asyncio.to_thread(private_node.control, limit, "0.4")
+    await asyncio.wait_for(confirmed, 20)
+    assert told == [True, False]
+    assert not link.lost.done()
+    await link.give_up()
+
+
+async def test_settings_that_pika_cannot_encode_lose_the_link_with_a_reason(vhost: Vhost) -> None:
+    huge = Topology(("in",), (Queue("in", "in", {**ORDERED, "x-delivery-limit": 2**70}),))
+    with pytest.raises(LinkLost, match="a callback failed"):
+        await open_link(vhost.amqp_url, huge)

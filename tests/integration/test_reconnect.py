@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -21,6 +22,10 @@ def settings(node: Node, api: StandIn) -> dict[str, str]:
         "PROFILE_SYNC_AMQP_URL": node.amqp_url(),
         "PROFILE_SYNC_API_URL": f"{api.url}/v2",
         "PROFILE_SYNC_ACCESS_TOKEN": "demo-token",
+        "PROFILE_SYNC_LOG_LEVEL": "debug",
+        "PROFILE_SYNC_HEARTBEAT": "2",
+        "PROFILE_SYNC_REQUEST_TIMEOUT": "2",
+        "PROFILE_SYNC_AMBIGUOUS_WAIT": "4",
     }
 
 
@@ -39,6 +44,16 @@ def idle(service: Service) -> bool:
     return "profile_sync_lanes 0.0" in httpx.get(f"{service.http_url}/metrics").text
 
 
+def restarts(api: StandIn, key: int) -> int:
+    """Count how often the updates of a key went back to an earlier one."""
+    written = [
+        int(entry["body"]["fields"]["firstname"])
+        for entry in api.journal()
+        if entry["method"] == "PUT" and entry["body"]["fields"]["customerid"] == f"{key}"
+    ]
+    return sum(later < earlier for earlier, later in pairwise(written))
+
+
 def leave(mail: Mail) -> None:
     """Leave the node to the next test with empty queues."""
     for queue in (EVENTS, RESULTS, DEAD_LETTERS):
@@ -55,7 +70,7 @@ def test_waits_for_a_broker_that_is_not_there_and_says_so_once(
     assert httpx.get(f"{service.http_url}/livez").status_code == 200
     answer = httpx.get(f"{service.http_url}/readyz")
     assert (answer.status_code, answer.text) == (503, "no-broker\n")
-    time.sleep(3)  # long enough for several tries, which must not each write a line
+    wait_for(lambda: messages(service).count("next try for a link") >= 5, "several tries")
 
     private_node.start()
 
@@ -97,11 +112,13 @@ def test_a_broker_that_goes_away_in_the_middle_costs_no_event(
     assert {result["event_id"] for result in results} == {f"evt-{n}" for n in range(400)}
     assert mail.ready(DEAD_LETTERS) == 0
     last: dict[str, str] = {}
-    for entry in api.journal():
+    for entry in (entry for entry in api.journal() if entry["method"] == "PUT"):
         last[entry["body"]["fields"]["customerid"]] = entry["body"]["fields"]["firstname"]
     assert last == {f"{key}": f"{360 + key}" for key in range(40)}
+    for key in range(40):
+        assert restarts(api, key) <= 1
     assert messages(service).count("link to RabbitMQ lost") >= 1
-    assert messages(service)[-1] == "link to RabbitMQ taken"
+    assert messages(service).count("link to RabbitMQ taken") >= 2
     assert service.terminate() == 0
     assert mail.ready(EVENTS) == 0
     leave(mail)

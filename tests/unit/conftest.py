@@ -22,8 +22,10 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 
 @pytest.fixture(autouse=True)
-def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _empty_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     for name in os.environ:
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
-    monkeypatch.setenv(f"{PREFIX}SECRETS_DIR", "/nonexistent")
+    monkeypatch.setenv(f"{PREFIX}SECRETS_DIR", str(tmp_path_factory.getbasetemp()))

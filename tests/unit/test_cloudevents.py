@@ -100,3 +100,8 @@ def test_an_id_has_no_control_characters(name: str) -> None:
 def test_a_header_that_only_looks_like_an_attribute_changes_nothing() -> None:
     properties = Properties(headers={"ce-tenant": "blue"})
     assert unwrap({"database": 1}, properties, "own") == ({"database": 1}, "own")
+
+
+def test_a_malformed_one_keeps_its_id_for_the_result() -> None:
+    envelope = {"specversion": "2.0", "id": "ce-7", "source": "/a", "type": "t", "data": {}}
+    assert refused(envelope, Properties(message_id="m")).event_id == "ce-7"

@@ -632,3 +632,9 @@ def test_a_detail_holds_no_text_around_a_json_fault() -> None:
     error = refused(b'{"fields": {"email": "jane.qx@example.com" "b": 1}}')
     assert "jane" not in error.detail
     assert "column" in error.detail
+
+
+def test_tells_how_to_select_when_a_value_is_null() -> None:
+    detail = refused(event(where={"customerid": None})).detail
+    assert "null is not a value to select by" in detail
+    assert "leave the field out" not in detail

@@ -326,7 +326,7 @@ def test_any_answer_has_a_verdict(
     status: int, headers: dict[str, str], content: bytes, create: bool
 ) -> None:
     decide(update(create=create), Response(status, headers, content), AMSTERDAM)
-    found(Response(status, headers, content))
+    found(update(create=create), Response(status, headers, content))
 
 
 class TestFound:
@@ -340,25 +340,36 @@ class TestFound:
         ids=["none", "one in a list", "one"],
     )
     def test_gives_the_profiles(self, answer: Response, result: object) -> None:
-        assert found(answer) == result
+        assert found(update(), answer) == result
 
     @pytest.mark.parametrize(
-        "answer",
+        ("answer", "cause"),
         [
-            NoResponse(True, "timeout"),
-            response(200),
-            response(200, HTML),
-            error("Invalid access token"),
-            error("Invalid access token", 200),
-            response(503, b"[]"),
-            response(303, location=LOCATION),
-            Response(200, {}, b"[]", cut=True),
+            (NoResponse(True, "timeout"), "outage"),
+            (response(200), "outage"),
+            (response(200, HTML), "outage"),
+            (error("Invalid access token"), "token"),
+            (error("Invalid access token", 200), "token"),
+            (response(503, b"[]"), "outage"),
+            (response(303, location=LOCATION), "outage"),
+            (response(404), "configuration"),
+            (Response(200, {}, b"[]", cut=True), "outage"),
         ],
         ids=str,
     )
-    def test_says_why_there_are_none(self, answer: Answer) -> None:
-        assert isinstance(found(answer), str)
-        assert "tok-3f9c" not in found(answer)
+    def test_says_why_there_are_none(self, answer: Answer, cause: str) -> None:
+        verdict = found(update(), answer)
+        assert isinstance(verdict, Retry)
+        assert verdict.cause == cause
+        assert "tok-3f9c" not in verdict.detail
+
+    def test_passes_retry_after_on(self) -> None:
+        verdict = found(update(), response(503, retry_after="100"))
+        assert isinstance(verdict, Retry)
+        assert verdict.after == 100
+
+    def test_may_be_refused(self) -> None:
+        assert isinstance(found(update(), error("Field x does not exist")), Refused)
 
 
 class TestAppearedSince:
@@ -477,3 +488,14 @@ def test_a_value_that_the_api_repeats_does_not_steer_the_verdict(echoed: str) ->
 def test_a_creation_without_profiles_is_read_back_by_its_id() -> None:
     verdict = judged(response(200, b"[]", x_created="42"), create=True)
     assert verdict == Done("created", None, "42")
+
+
+def test_a_refusal_that_was_cut_short_is_tried_again() -> None:
+    cut = Response(400, {}, b'{"error":{"message":"Invalid acc', cut=True)
+    assert isinstance(judged(cut), Retry)
+
+
+def test_an_unknown_database_is_one_with_status_404_too() -> None:
+    verdict = judged(error("No database with supplied ID", 404))
+    assert isinstance(verdict, Refused)
+    assert verdict.reason == "unknown-database"

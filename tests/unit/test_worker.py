@@ -3,6 +3,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -45,14 +46,14 @@ class World:
             self.troubles,
         )
 
-    def deliver(self, content: object, **properties: Any) -> None:
+    def deliver(self, content: object, *, redelivered: bool = False, **properties: Any) -> None:
         self.worker.receive(
             Delivery(
                 body(content),
                 Properties(**properties),
                 "profile-sync.events",
                 "profile.update",
-                False,
+                redelivered,
                 lambda: self.journal.append("ack"),
             )
         )
@@ -821,3 +822,53 @@ async def test_a_dead_letter_has_the_value_in_its_body_only() -> None:
     assert b"jane.qx" in letter.body
     assert "jane.qx" not in repr(letter.properties)
     assert "jane.qx" not in json.dumps(result)
+
+
+async def test_a_redelivered_create_waits_and_is_looked_up_first() -> None:
+    world = World()
+    world.deliver(event(create=True), redelivered=True)
+    await world.pass_time(world.settings.ambiguous_wait - 1)
+    assert world.methods == []
+    await world.pass_time(5)
+    assert world.methods == ["GET", "PUT"]
+
+
+async def test_no_put_follows_a_look_that_ends_after_wind_up_began() -> None:
+    world = World()
+    world.deliver(event(create=True), redelivered=True)
+    await world.pass_time(world.settings.ambiguous_wait + 0.5)
+    ending = asyncio.create_task(world.worker.wind_up())
+    await world.pass_time(5)
+    assert ending.done()
+    assert world.methods == ["GET"]
+
+
+async def test_failed_looks_are_repeated_at_growing_intervals() -> None:
+    world = World(retry_max=1000)
+    world.api.answers.extend([NoResponse(True, "timeout"), *[response(503)] * 12])
+    world.deliver(event(create=True))
+    await world.pass_time(100_000)
+    gaps = [later - earlier for earlier, later in pairwise(world.api.times)]
+    assert world.methods.count("GET") == 13
+    assert max(gaps[8:]) > max(gaps[1:4])
+
+
+async def test_a_look_that_the_token_is_refused_for_is_that_trouble() -> None:
+    world = World()
+    world.api.answers.extend([NoResponse(True, "timeout"), *[error("Invalid access token")] * 3])
+    world.deliver(event(create=True))
+    while len(world.api.calls) < 3:  # the second look begins after the first was refused
+        await world.pass_time(0.1)
+    assert world.troubles.why_not_ready() == "token"
+    await world.pass_time()
+    assert world.troubles.why_not_ready() is None
+
+
+async def test_one_message_taken_does_not_end_the_trouble_of_another() -> None:
+    world = World()
+    world.link.refusals.append(Unpublished("no queue"))
+    world.deliver(b"{")
+    await world.pass_time(0.01)
+    assert world.troubles.why_not_ready() == "unroutable"
+    await world.pass_time()
+    assert world.troubles.why_not_ready() is None

@@ -1,6 +1,6 @@
 """Events a second through RabbitMQ, the service and the stand-in, all on this machine.
 
-python -m tests.benchmarks.throughput --events 2000 --keys 50 --latency 0.02 --in-flight 32
+python -m tests.benchmarks --events 2000 --keys 50 --latency 0.02 --in-flight 32
 """
 
 import argparse
