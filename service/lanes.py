@@ -13,7 +13,7 @@ from service.messages import Delivery
 class Work:
     """One event on its way, from its delivery to its acknowledgement.
 
-    `received` is monotonic, in seconds; `wait` is the time to let pass before the first call.
+    `received` is monotonic, in seconds; `not_before` is the loop's time of the first call, or 0.
     `attempts` counts PUTs, `failures` also failed looks. `look_first` asks for a look at the
     selection before the next PUT; once it has found a profile `may_create` falls, and `created`
     tells whether an attempt of ours made it.
@@ -26,7 +26,7 @@ class Work:
     attempts: int = 0
     failures: int = 0
     first_call_at: datetime | None = None
-    wait: float = 0
+    not_before: float = 0
     look_first: bool = False
     may_create: bool = True
     created: bool = False

@@ -108,7 +108,7 @@ class Worker:
         if delivery.redelivered and update.create:
             # Another process may have died with the call still running at the API.
             work.look_first = True
-            work.wait = self._settings.ambiguous_wait
+            work.not_before = self._loop.time() + self._settings.ambiguous_wait
         self._lanes.add(work)
         self._start_calls()
 
@@ -131,9 +131,8 @@ class Worker:
             work = self._lanes.next()
             if work is None:
                 break
-            if work.wait:
-                self._sleeping[work] = self._loop.call_later(work.wait, self._wake, work)
-                work.wait = 0
+            if work.not_before > self._loop.time():
+                self._sleeping[work] = self._loop.call_at(work.not_before, self._wake, work)
                 continue
             task = self._loop.create_task(self._call(work))
             self._calling.add(task)

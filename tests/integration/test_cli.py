@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -104,6 +105,19 @@ def test_a_missing_queue_is_said_once_and_asked_for_with_patience(
     mail.channel.queue_declare(EVENTS, durable=True, arguments={"x-queue-type": "quorum"})
     service.wait_ready()
     assert service.terminate() == 0
+
+
+def test_sigterm_ends_it_while_it_waits_for_a_silent_broker(
+    standin: Callable[..., StandIn],
+    environment: Callable[..., dict[str, str]],
+    run_service: Callable[[Mapping[str, str]], Service],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"amqp://guest:guest@127.0.0.1:{silent.getsockname()[1]}/"
+        service = run_service(environment(standin(), AMQP_URL=url))
+        connection, _ = silent.accept()
+        with connection:
+            assert service.terminate(9) == 0  # well before the 10 seconds of one connection
 
 
 @pytest.fixture

@@ -833,6 +833,14 @@ async def test_a_redelivered_create_waits_and_is_looked_up_first() -> None:
     assert world.methods == ["GET", "PUT"]
 
 
+async def test_redelivered_creates_of_one_key_wait_together() -> None:
+    world = World()
+    for _ in range(5):
+        world.deliver(event(create=True), redelivered=True)
+    await world.pass_time(world.settings.ambiguous_wait + 5 * 2 + 1)
+    assert world.methods == ["GET", "PUT"] * 5
+
+
 async def test_no_put_follows_a_look_that_ends_after_wind_up_began() -> None:
     world = World()
     world.deliver(event(create=True), redelivered=True)
