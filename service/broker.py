@@ -56,11 +56,11 @@ class _Line:
 
     def __init__(self, lost: asyncio.Future[str]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._connection: AsyncioConnection | None = None
         self.lost = lost
+        self.connection: AsyncioConnection
         self.channel: Channel
 
-    async def open(self, url: str, heartbeat: int, role: str) -> AsyncioConnection:
+    async def open(self, url: str, heartbeat: int, role: str) -> None:
         parameters = pika.URLParameters(url)
         parameters.heartbeat = heartbeat
         parameters.blocked_connection_timeout = None
@@ -71,14 +71,13 @@ class _Line:
         lose = self.guarded(lambda _closed, error: self.lose(_words(error)))
 
         def connect(on_open_callback: Callable[[Any], None]) -> None:
-            self._connection = AsyncioConnection(
+            self.connection = AsyncioConnection(
                 parameters, on_open_callback, lose, lose, custom_ioloop=self._loop
             )
 
-        connection: AsyncioConnection = await self.rpc(connect, "on_open_callback")
-        self.channel = await self.rpc(connection.channel, "on_open_callback")
+        await self.rpc(connect, "on_open_callback")
+        self.channel = await self.rpc(self.connection.channel, "on_open_callback")
         self.channel.add_on_close_callback(lose)
-        return connection
 
     async def rpc(self, start: Callable[..., object], callback: str = "callback") -> Any:
         """Start one operation of pika; wait for its callback, or for the end of the link."""
@@ -112,24 +111,22 @@ class _Line:
         Under a single active consumer, Basic.Cancel would let the next replica see later events
         before the returned ones; so the channel is closed without it.
         """
-        connection = self._connection
-        if connection is None:
-            return
-        channel = getattr(self, "channel", None)
-        if channel is not None and channel.is_open:
+        if hasattr(self, "channel") and self.channel.is_open:
             # pika's close() cancels the consumers that it does not believe cancelled already.
-            channel._cancelled.update(channel._consumers)
-            await self._ended(channel, channel.close)
-        if connection.is_open or connection.is_closing:
-            await self._ended(connection, connection.close)
-        if not connection.is_closed:
-            connection._terminate_stream(StreamLostError("given up"))
+            self.channel._cancelled.update(self.channel._consumers)
+            await self._ended(self.channel)
+        if not hasattr(self, "connection"):
+            return
+        if self.connection.is_open or self.connection.is_closing:
+            await self._ended(self.connection)
+        if not self.connection.is_closed:
+            self.connection._terminate_stream(StreamLostError("given up"))
 
-    async def _ended(self, what: Channel | AsyncioConnection, end: Callable[[], None]) -> None:
+    async def _ended(self, what: Channel | AsyncioConnection) -> None:
         ended: asyncio.Future[None] = self._loop.create_future()
         what.add_on_close_callback(_resolve(ended))
         if not what.is_closing:
-            end()
+            what.close()
         await asyncio.wait([ended], timeout=_CLOSE_TIMEOUT)
 
 
@@ -139,7 +136,13 @@ class Link:
     `lost` is done, with the reason, as soon as the link cannot be used any more.
     """
 
-    def __init__(self, consuming: _Line, publishing: _Line, confirm_timeout: float) -> None:
+    def __init__(
+        self,
+        consuming: _Line,
+        publishing: _Line,
+        confirm_timeout: float,
+        on_blocked: Callable[[bool], None],
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.lost = publishing.lost
         self._blocked = False
@@ -151,7 +154,11 @@ class Link:
         self._unconfirmed: dict[int, tuple[asyncio.Future[None], Message, float]] = {}
         self._confirm_watch = self._loop.call_later(1, self._check_confirms)
         self.lost.add_done_callback(self._on_lost)
-        publishing.channel.add_on_return_callback(publishing.guarded(self._on_return))
+        guarded, connection = publishing.guarded, publishing.connection
+        publishing.channel.add_on_return_callback(guarded(self._on_return))
+        self._on_blocked = on_blocked
+        connection.add_on_connection_blocked_callback(guarded(lambda *_: self._block(True)))
+        connection.add_on_connection_unblocked_callback(guarded(lambda *_: self._block(False)))
 
     async def consume(
         self, queue: str, prefetch: int, on_delivery: Callable[[Delivery], None]
@@ -162,6 +169,7 @@ class Link:
             LinkLost: the queue is missing or may not be read, for instance.
         """
         line, channel = self._consuming, self._consuming.channel
+        cancelled = line.guarded(lambda _frame: line.lose("RabbitMQ cancelled the consumer"))
 
         def on_message(_channel: Channel, method: Any, properties: Any, body: bytes) -> None:
             on_delivery(
@@ -175,9 +183,7 @@ class Link:
                 )
             )
 
-        channel.add_on_cancel_callback(
-            line.guarded(lambda _frame: line.lose("RabbitMQ cancelled the consumer"))
-        )
+        channel.add_on_cancel_callback(cancelled)
         await line.rpc(partial(channel.basic_qos, prefetch_count=prefetch))
         await line.rpc(partial(channel.basic_consume, queue, line.guarded(on_message)))
 
@@ -211,20 +217,6 @@ class Link:
         self._publishing.lose("given up")
         await asyncio.gather(self._consuming.close(), self._publishing.close())
 
-    def watch_blocking(
-        self, connection: AsyncioConnection, on_blocked: Callable[[bool], None]
-    ) -> None:
-        """Follow RabbitMQ's blocking of the publishing connection, which holds confirms back."""
-
-        def tell(blocked: bool) -> None:
-            self._blocked = blocked
-            self._unblocked_at = time.monotonic()
-            on_blocked(blocked)
-
-        guarded = self._publishing.guarded
-        connection.add_on_connection_blocked_callback(guarded(lambda *_: tell(True)))
-        connection.add_on_connection_unblocked_callback(guarded(lambda *_: tell(False)))
-
     def on_confirm(self, frame: Any) -> None:
         """Take RabbitMQ's confirm of one message, or of all up to one."""
         method = frame.method
@@ -242,6 +234,11 @@ class Link:
             else:
                 confirmed.set_exception(Unpublished("a queue refused it (is it full?)"))
 
+    def _block(self, blocked: bool) -> None:
+        self._blocked = blocked
+        self._unblocked_at = time.monotonic()
+        self._on_blocked(blocked)
+
     def _ack(self, delivery_tag: int) -> None:
         if not self.lost.done() and self._consuming.channel.is_open:
             self._consuming.channel.basic_ack(delivery_tag)
@@ -255,18 +252,16 @@ class Link:
                 and message.routing_key == method.routing_key
             ):
                 del self._unconfirmed[tag]
-                confirmed.set_exception(
-                    Unpublished(f"no queue is bound for it ({method.reply_text})")
-                )
+                error = Unpublished(f"no queue is bound for it ({method.reply_text})")
+                confirmed.set_exception(error)
                 return
 
     def _check_confirms(self) -> None:
         oldest = next((at for _, _, at in self._unconfirmed.values()), None)
         waited = 0 if oldest is None else time.monotonic() - max(oldest, self._unblocked_at)
         if waited > self._confirm_timeout and not self._blocked:
-            self._publishing.lose(
-                f"RabbitMQ confirmed nothing for {self._confirm_timeout:g} seconds"
-            )
+            seconds = f"{self._confirm_timeout:g} seconds"
+            self._publishing.lose(f"RabbitMQ confirmed nothing for {seconds}")
         else:
             self._confirm_watch = self._loop.call_later(1, self._check_confirms)
 
@@ -303,27 +298,26 @@ async def take_link(
         consuming, publishing = _Line(lost), _Line(lost)
         try:
             async with asyncio.timeout(_OPEN_TIMEOUT):
-                connection = await publishing.open(url, heartbeat, "publish")
+                await publishing.open(url, heartbeat, "publish")
                 await consuming.open(url, heartbeat, "consume")
-                if declared is not None:
-                    await _declare(publishing, declared)
-                link = Link(consuming, publishing, confirm_timeout)
+                await _declare(publishing, declared)
+                link = Link(consuming, publishing, confirm_timeout, on_blocked)
                 confirm = publishing.guarded(link.on_confirm)
                 await publishing.rpc(partial(publishing.channel.confirm_delivery, confirm))
-                link.watch_blocking(connection, on_blocked)
                 return link
         except BaseException as error:
-            publishing.lose("given up")
+            publishing.lose("no answer for too long")
             await asyncio.gather(consuming.close(), publishing.close())
             if not isinstance(error, LinkLost | TimeoutError):
                 raise
             parts = urlsplit(url)
-            said = error if isinstance(error, LinkLost) else "no answer for too long"
-            reason = f"{parts.hostname}:{parts.port or 5672}: {said}"
+            reason = f"{parts.hostname}:{parts.port or 5672}: {lost.result()}"
     raise LinkLost(reason)
 
 
-async def _declare(line: _Line, declared: Topology) -> None:
+async def _declare(line: _Line, declared: Topology | None) -> None:
+    if declared is None:
+        return
     channel = line.channel
     for exchange in declared.exchanges:
         await line.rpc(

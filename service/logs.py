@@ -25,6 +25,22 @@ def set_up(level: str, form: str, secrets: Iterable[str]) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_formatter(form, shared, secrets))
+    logging.root.handlers = [handler]
+    # A closed pipe must not fill standard error with tracebacks.
+    logging.raiseExceptions = False
+    logging.root.setLevel(level.upper())
+    # pika says one refused connection in seven lines; we say it in one.
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+    # httpx prints the URL of every request.
+    for name in ("httpx", "httpcore", "asyncio", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _formatter(
+    form: str, shared: list[Processor], secrets: Iterable[str]
+) -> structlog.stdlib.ProcessorFormatter:
     last: list[Processor]
     if form == "json":
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
@@ -38,27 +54,15 @@ def set_up(level: str, form: str, secrets: Iterable[str]) -> None:
                 exception_formatter=structlog.dev.plain_traceback,
             )
         ]
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _put_first,
-                *last,
-                _redaction(secrets),
-            ],
-        )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _put_first,
+            *last,
+            _redaction(secrets),
+        ],
     )
-    logging.root.handlers = [handler]
-    # A closed pipe must not fill standard error with tracebacks.
-    logging.raiseExceptions = False
-    logging.root.setLevel(level.upper())
-    # pika says one refused connection in seven lines; we say it in one.
-    logging.getLogger("pika").setLevel(logging.CRITICAL)
-    # httpx prints the URL of every request.
-    for name in ("httpx", "httpcore", "asyncio", "aiohttp"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

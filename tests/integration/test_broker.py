@@ -225,8 +225,8 @@ async def test_a_lost_link_leaves_no_connection_behind(link: Link) -> None:
     with pytest.raises(LinkLost):
         await link.publish(message(exchange="nowhere"))
     await link.give_up()
-    ended = [link._consuming._connection, link._publishing._connection]
-    assert all(connection is not None and connection.is_closed for connection in ended)
+    ended = [link._consuming.connection, link._publishing.connection]
+    assert all(connection.is_closed for connection in ended)
 
 
 async def test_a_frozen_broker_is_given_up_when_it_confirms_nothing(private_node: Node) -> None:
@@ -238,10 +238,8 @@ async def test_a_frozen_broker_is_given_up_when_it_confirms_nothing(private_node
         with pytest.raises(LinkLost, match="confirmed nothing for 1 seconds"):
             await asyncio.wait_for(confirmed, 10)
         await asyncio.wait_for(link.give_up(), 15)
-        ended = [link._consuming._connection, link._publishing._connection]
-        await asyncio.to_thread(
-            wait_for, lambda: all(c is not None and c.is_closed for c in ended), "both closed"
-        )
+        ended = [link._consuming.connection, link._publishing.connection]
+        await asyncio.to_thread(wait_for, lambda: all(c.is_closed for c in ended), "both closed")
     finally:
         os.kill(private_node.pid, signal.SIGCONT)
 
