@@ -213,8 +213,10 @@ async def test_counts_a_call_while_it_runs() -> None:
 
 
 @pytest.mark.parametrize("form", [TOKEN, quote(TOKEN, safe="")], ids=["plain", "in a URL"])
-async def test_a_token_that_the_api_repeats_is_not_published(form: str) -> None:
-    message = json.dumps({"error": {"message": f"The token {form} may not write here"}}).encode()
+@pytest.mark.parametrize("slash", ["/", r"\/"], ids=["a plain slash", "an escaped slash"])
+async def test_a_token_that_the_api_repeats_is_not_published(form: str, slash: str) -> None:
+    text = json.dumps({"error": {"message": f"The token {form} may not write here"}})
+    message = text.replace("/", slash).encode()
 
     def answer(_request: httpx.Request) -> httpx.Response:
         return http_response(400, message)
