@@ -29,6 +29,8 @@ _LINK_BASE, _LINK_MAX = 0.25, 5.0  # seconds between two tries to reach RabbitMQ
 _FRUITLESS_MAX = 300.0
 _STEADY = 10.0  # seconds after which a link was a good one, and the next comes at once
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 _T = TypeVar("_T")
 
 
@@ -87,8 +89,8 @@ class Process:
     async def serve(self) -> None:
         """Work until a signal comes, then drain."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._drain)
         stopping = loop.create_task(self._stop.wait())
         tries, fruitless, said = 0, 0, ""
         while not self._stop.is_set():
@@ -112,6 +114,12 @@ class Process:
             log.debug("next try for a link", seconds=round(delay, 3))
             await asyncio.wait([stopping], timeout=delay)
         stopping.cancel()
+
+    def _drain(self) -> None:
+        self._stop.set()
+        for number in _SIGNALS:  # the next one ends the process at once
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
 
     def _delay(self, attempt: int, longest: float) -> float:
         return backoff(attempt, _LINK_BASE, longest, 0.5 + random.random() / 2)  # noqa: S311

@@ -1,6 +1,7 @@
 """The service as a process, between a real RabbitMQ and the stand-in: what becomes of events."""
 
 import json
+import signal
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -202,6 +203,22 @@ def test_sigterm_in_the_middle_loses_nothing(service: Start, mail: Mail) -> None
         "stopping: calls in flight end first",
         "stopped",
     ]
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_at_once(
+    service: Start, mail: Mail, second: signal.Signals
+) -> None:
+    running, _ = service()
+    mail.channel.queue_unbind(RESULTS, RESULTS, "#")
+    mail.send(event(1, create=True))
+    wait_for(lambda: "takes not all messages" in running.output(), "the result returned")
+    running.process.terminate()
+    wait_for(lambda: "stopping" in running.output(), "the drain")
+    running.process.send_signal(second)
+    assert running.process.wait(5) == -second
+    assert "Traceback" not in running.output()
+    wait_for(lambda: mail.ready(EVENTS) == 1, "the event back in the queue")
 
 
 def test_a_second_replica_takes_over_in_order(
