@@ -62,7 +62,7 @@ def set_up(screen: Screen, signals: Signals, stack: ExitStack, put_result: str) 
     with screen.step("RabbitMQ", broker):
         vhost = stack.enter_context(rabbitmq())
     answers = "its profiles" if put_result == "list" else "nothing"
-    with screen.step("API", f"a stand-in, {LATENCY * 1000:.0f} ms a call; PUT brings {answers}"):
+    with screen.step("API", f"a stand-in, {LATENCY * 1000:.0f} ms a call, PUT gives {answers}"):
         standin.wait_listening()
     with screen.step("service", "profile-sync run, a process of its own"):
         service = start(lambda: Service(folder, vhost.amqp_url, standin.url))
