@@ -169,7 +169,7 @@ class Link:
             LinkLost: the queue is missing or may not be read, for instance.
         """
         line, channel = self._consuming, self._consuming.channel
-        cancelled = line.guarded(lambda _frame: line.lose("RabbitMQ cancelled the consumer"))
+        cancelled = line.guarded(lambda _: line.lose("RabbitMQ cancelled the consumer"))
 
         def on_message(_channel: Channel, method: Any, properties: Any, body: bytes) -> None:
             on_delivery(
@@ -184,8 +184,13 @@ class Link:
             )
 
         channel.add_on_cancel_callback(cancelled)
-        await line.rpc(partial(channel.basic_qos, prefetch_count=prefetch))
-        await line.rpc(partial(channel.basic_consume, queue, line.guarded(on_message)))
+        try:
+            async with asyncio.timeout(_OPEN_TIMEOUT):
+                await line.rpc(partial(channel.basic_qos, prefetch_count=prefetch))
+                await line.rpc(partial(channel.basic_consume, queue, line.guarded(on_message)))
+        except TimeoutError:
+            line.lose("the queue did not answer")
+            raise LinkLost(self.lost.result()) from None
 
     def publish(self, message: Message) -> asyncio.Future[None]:
         """Publish a message, mandatory; done when RabbitMQ has confirmed it.
@@ -220,11 +225,8 @@ class Link:
     def on_confirm(self, frame: Any) -> None:
         """Take RabbitMQ's confirm of one message, or of all up to one."""
         method = frame.method
-        if method.multiple:
-            tags = [tag for tag in self._unconfirmed if tag <= method.delivery_tag]
-        else:
-            tags = [method.delivery_tag]
-        for tag in tags:
+        last = method.delivery_tag
+        for tag in [t for t in self._unconfirmed if t <= last] if method.multiple else [last]:
             # Absent if the message was returned: RabbitMQ confirms those too, right after.
             confirmed, _, _ = self._unconfirmed.pop(tag, (None, None, None))
             if confirmed is None or confirmed.done():
@@ -252,9 +254,9 @@ class Link:
                 and message.routing_key == method.routing_key
             ):
                 del self._unconfirmed[tag]
-                error = Unpublished(f"no queue is bound for it ({method.reply_text})")
-                confirmed.set_exception(error)
-                return
+                text = f"no queue is bound for it ({method.reply_text})"
+                confirmed.set_exception(Unpublished(text))
+                break
 
     def _check_confirms(self) -> None:
         oldest = next((at for _, _, at in self._unconfirmed.values()), None)
@@ -342,8 +344,8 @@ def _resolve(future: asyncio.Future[Any]) -> Callable[..., None]:
 def _from_pika(properties: Any) -> Properties:
     # pika leaves a short string that is no UTF-8 as bytes; nobody could use it as text.
     values = {name: _text_only(getattr(properties, name)) for name in _PROPERTIES}
-    headers = values["headers"] or {}
-    values["headers"] = {name: value for name, value in headers.items() if isinstance(name, str)}
+    headers = (values["headers"] or {}).items()
+    values["headers"] = {name: value for name, value in headers if isinstance(name, str)}
     return Properties(**values)
 
 
@@ -380,10 +382,8 @@ def _words(error: BaseException) -> str:
             return "what answers there does not speak AMQP 0-9-1 (TLS on a plain port, or none)"
         case OSError():
             return error.strerror or str(error) or type(error).__name__
-        case AMQPConnectionError() if error.args:
-            return f"{type(error).__name__}: {error.args[0]}"
         case _:
-            return f"{type(error).__name__}: {error}".rstrip(": ")
+            return f"{type(error).__name__}: {next(iter(error.args), '')}".rstrip(": ")
 
 
 def _innermost(error: BaseException) -> BaseException:

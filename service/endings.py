@@ -90,6 +90,9 @@ class Endings:
         self, ending: Ending, message: Message, attempt: int, confirmed: asyncio.Future[None]
     ) -> None:
         match confirmed.exception():
+            case None if self._link.lost.done():
+                # It came too late to acknowledge the event, which is on its way back.
+                self.unfinished.discard(ending)
             case None:
                 if attempt > 1:
                     self._untaken -= 1

@@ -14,9 +14,9 @@ class Work:
     """One event on its way, from its delivery to its acknowledgement.
 
     `received` is monotonic, in seconds; `not_before` is the loop's time of the first call, or 0.
-    `attempts` counts PUTs, `failures` also failed looks. `look_first` asks for a look at the
-    selection before the next PUT; once it has found a profile `may_create` falls, and `created`
-    tells whether an attempt of ours made it.
+    `attempts` counts PUTs, the last of which had `status`; `failures` counts failed looks too.
+    `look_first` asks for a look at the selection before the next PUT; once it has found a profile
+    `may_create` falls, and `created` tells whether an attempt of ours made it.
     """
 
     delivery: Delivery
@@ -25,6 +25,7 @@ class Work:
     received_at: datetime
     attempts: int = 0
     failures: int = 0
+    status: int | None = None
     first_call_at: datetime | None = None
     not_before: float = 0
     look_first: bool = False

@@ -4,13 +4,14 @@ Pure: no clock, no dice. The only place that knows what the API's status codes a
 Source: Copernica REST API, "PUT database profiles", "REST requests"; observed answers.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
+
+from pydantic_core import from_json
 
 from service.events import InvalidReason, ProfileUpdate
 from service.profiles import Answer, NoResponse, Profile, Response, profiles_in
@@ -215,16 +216,16 @@ def _error_message(body: bytes) -> str:
     if b'"error"' not in body:
         return ""
     try:
-        message = json.loads(body)["error"]["message"]
-    except (ValueError, LookupError, TypeError, RecursionError):
+        message = from_json(body)["error"]["message"]
+    except (ValueError, LookupError, TypeError):
         return ""
     return message if isinstance(message, str) else ""
 
 
 def _is_html(answer: Response) -> bool:
-    return answer.body.lstrip()[:1] == b"<" or (
-        bool(answer.body) and "html" in answer.headers.get("content-type", "")
-    )
+    begins = answer.body.lstrip()[:1]
+    labelled = "html" in answer.headers.get("content-type", "")
+    return begins == b"<" or (labelled and begins not in b"{[")
 
 
 def _http_date(value: str) -> datetime | None:
@@ -239,6 +240,6 @@ def _instants(value: object, zone: ZoneInfo) -> list[datetime]:
     """Read a wall time as the instants it can be: two in the hour that comes twice in autumn."""
     try:
         wall = datetime.strptime(str(value), _TIMESTAMP).replace(tzinfo=zone)
-    except ValueError:
+        return [wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]
+    except (ValueError, OverflowError):
         return []
-    return [wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]

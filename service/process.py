@@ -1,6 +1,7 @@
 """One process from start to end: its parts put together, links taken and replaced, the drain."""
 
 import asyncio
+import os
 import random
 import signal
 import time
@@ -27,7 +28,7 @@ _LINK_BASE, _LINK_MAX = 0.25, 5.0  # seconds between two tries to reach RabbitMQ
 # smaller prefetch would spare them, but a quorum queue puts a part that is handed back behind the
 # rest of what was, and so out of order.
 _FRUITLESS_MAX = 300.0
-_STEADY = 10.0  # seconds after which a link was a good one, and the next comes at once
+_STEADY = 10.0  # seconds without an event after which a link was a good one all the same
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -47,6 +48,7 @@ async def run(settings: Settings) -> None:
     metrics = Metrics()
     async with Copernica(settings, metrics) as copernica:
         process = Process(settings, copernica, metrics)
+        process.obey_signals()
         try:
             monitor = await start_monitor(
                 settings.http_host, settings.http_port, metrics, process.why_not_ready
@@ -86,12 +88,21 @@ class Process:
             return "no-broker" if self._started else "starting"
         return self._troubles.why_not_ready()
 
-    async def serve(self) -> None:
-        """Work until a signal comes, then drain."""
+    def obey_signals(self) -> None:
+        """Drain at the first SIGTERM or SIGINT, end at once at the second."""
         loop = asyncio.get_running_loop()
+
+        def drain() -> None:
+            self._stop.set()
+            for number in _SIGNALS:  # not by default action: as process 1 there is none
+                loop.add_signal_handler(number, os._exit, 128 + number)
+
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self._drain)
-        stopping = loop.create_task(self._stop.wait())
+            loop.add_signal_handler(number, drain)
+
+    async def serve(self) -> None:
+        """Work until it shall stop, then drain."""
+        stopping = asyncio.get_running_loop().create_task(self._stop.wait())
         tries, fruitless, said = 0, 0, ""
         while not self._stop.is_set():
             try:
@@ -107,19 +118,14 @@ class Process:
             else:
                 tries, said, begun = 0, "", time.monotonic()
                 await self._use(link, worker, stopping)
-                good = worker.proven or time.monotonic() - begun > _STEADY
+                idle = not worker.received and time.monotonic() - begun > _STEADY
+                good = worker.proven or idle
                 fruitless = 0 if good else fruitless + 1
                 delay = self._delay(fruitless or 1, _FRUITLESS_MAX)
             self._started = True
             log.debug("next try for a link", seconds=round(delay, 3))
             await asyncio.wait([stopping], timeout=delay)
         stopping.cancel()
-
-    def _drain(self) -> None:
-        self._stop.set()
-        for number in _SIGNALS:  # the next one ends the process at once
-            asyncio.get_running_loop().remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
 
     def _delay(self, attempt: int, longest: float) -> float:
         return backoff(attempt, _LINK_BASE, longest, 0.5 + random.random() / 2)  # noqa: S311
@@ -142,8 +148,7 @@ class Process:
         try:
             await link.consume(settings.event_queue, settings.window, worker.receive)
         except BaseException:
-            await worker.wind_up()
-            await link.give_up()
+            await self._end(link, worker)
             raise
         return link, worker
 
@@ -162,13 +167,18 @@ class Process:
             log.warning("link to RabbitMQ lost", detail=link.lost.result())
         else:
             log.info("stopping: calls in flight end first")
+        await self._end(link, worker)
+        self._troubles.clear()
+
+    async def _end(self, link: Link, worker: Worker) -> None:
+        """Let calls end, on a good link for DRAIN_TIMEOUT at the most, and give the link up."""
         try:
-            async with asyncio.timeout(settings.drain_timeout if self._stop.is_set() else None):
+            limit = None if link.lost.done() else self._settings.drain_timeout
+            async with asyncio.timeout(limit):
                 await worker.wind_up()
         except TimeoutError:
             log.warning("not all was published and acknowledged in time; it returns to the queue")
         await link.give_up()
-        self._troubles.clear()
 
     def _blocked(self, blocked: bool) -> None:
         if blocked and self._troubles.begin("blocked"):

@@ -22,7 +22,10 @@ def read_instant(value: object) -> datetime:
     """Read an RFC 3339 instant; it has a zone."""
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError("write an instant as 2026-11-23T10:00:00Z")
-    return datetime.fromisoformat(value.upper())
+    try:
+        return datetime.fromisoformat(value.upper())
+    except ValueError:
+        raise ValueError("there is no such instant") from None
 
 
 def read_id(value: str) -> str:

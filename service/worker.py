@@ -47,7 +47,6 @@ class _Facts(TypedDict, total=False):
     profiles: tuple[Profile, ...]
     matched: int | None
     source: Source
-    status: int | None
     reason: Reason | None
     detail: str | None
 
@@ -55,7 +54,7 @@ class _Facts(TypedDict, total=False):
 class Worker:
     """Handles the deliveries of one link, and ends with it.
 
-    `proven` is True from the first acknowledgement on.
+    `received` is True from the first delivery on, `proven` from the first acknowledgement on.
     """
 
     def __init__(
@@ -79,6 +78,7 @@ class Worker:
         self._made: dict[str, float] = {}
         self._finishing = False
         self._quiet = asyncio.Event()
+        self.received = False
         self.proven = False
         self._loop = asyncio.get_running_loop()
         metrics.watch_oldest_event(self._oldest_event_seconds)
@@ -88,6 +88,7 @@ class Worker:
         """Take a delivery: into its lane, or to its end at once if it is no event."""
         if self._finishing:
             return
+        self.received = True
         self._metrics.events_received.inc()
         received, received_at = time.monotonic(), datetime.now(UTC)
         try:
@@ -126,8 +127,12 @@ class Worker:
         self._note_progress()
         await self._quiet.wait()
 
+    @property
+    def _over(self) -> bool:
+        return self._finishing or self._link.lost.done()
+
     def _start_calls(self) -> None:
-        while not self._finishing and len(self._calling) < self._settings.max_in_flight:
+        while not self._over and len(self._calling) < self._settings.max_in_flight:
             work = self._lanes.next()
             if work is None:
                 break
@@ -162,23 +167,23 @@ class Worker:
     async def _attempt(self, work: Work) -> None:
         if work.look_first and not await self._look(work):
             return
-        if self._finishing:
+        if self._over:
             return
         update = work.update
         work.attempts += 1
         work.first_call_at = work.first_call_at or datetime.now(UTC)
         call = put_profiles(update, create=update.create and work.may_create)
         answer = await self._copernica.send(call)
-        status = answer.status if isinstance(answer, Response) else None
+        work.status = answer.status if isinstance(answer, Response) else None
         match decide(update, answer, self._zone):
             case Retry() as retry:
                 self._sleep(work, retry)
             case Refused(reason, detail):
                 self._api_answers()
-                self._finish(work, "rejected", status=status, reason=reason, detail=detail)
+                self._finish(work, "rejected", reason=reason, detail=detail)
             case Done() as done:
                 self._api_answers()
-                await self._complete(work, done, status)
+                await self._complete(work, done)
 
     async def _look(self, work: Work) -> bool:
         """See whether a create that got no answer was carried out; False if nobody can tell yet."""
@@ -199,7 +204,7 @@ class Worker:
                     work.created = appeared_since(profiles[0], since, self._zone)
                 return True
 
-    async def _complete(self, work: Work, done: Done, status: int | None) -> None:
+    async def _complete(self, work: Work, done: Done) -> None:
         profiles, source, detail = await self._profiles_of(work.update, done)
         matched = None if source == "none" else len(profiles)
         outcome = self._outcome(work, done, profiles, matched)
@@ -213,7 +218,6 @@ class Worker:
         self._finish(
             work,
             outcome,
-            status=status,
             detail=detail,
             profiles=profiles,
             matched=matched,
@@ -308,6 +312,7 @@ class Worker:
             outcome=outcome,
             database=work.update.database,
             attempts=work.attempts,
+            status=work.status,
             received_at=work.received_at,
             finished_at=datetime.now(UTC),
             **facts,

@@ -6,12 +6,14 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 
 from tests.integration.conftest import DEAD_LETTERS, EVENTS, RESULTS, Mail, wait_for
 from tests.programs import Service, StandIn
+from tests.rabbitmq import Vhost
 
 Start = Callable[..., tuple[Service, StandIn]]
 
@@ -216,7 +218,7 @@ def test_a_second_signal_ends_it_at_once(
     running.process.terminate()
     wait_for(lambda: "stopping" in running.output(), "the drain")
     running.process.send_signal(second)
-    assert running.process.wait(5) == -second
+    assert running.process.wait(5) == 128 + second
     assert "Traceback" not in running.output()
     wait_for(lambda: mail.ready(EVENTS) == 1, "the event back in the queue")
 
@@ -361,6 +363,46 @@ def test_a_message_that_breaks_links_is_asked_for_with_growing_patience(
     spent = [line["seconds"] for line in running.log() if line["message"] == tries][:5]
     assert sum(spent) >= 0.125 + 0.25 + 0.5 + 1 + 2
     assert mail.ready(DEAD_LETTERS) == 0
+
+
+@pytest.mark.slow
+def test_a_missing_permission_does_not_use_up_deliveries(
+    standin: Callable[..., StandIn],
+    environment: Callable[..., dict[str, str]],
+    run_service: Callable[[Mapping[str, str]], Service],
+    vhost: Vhost,
+    mail: Mail,
+) -> None:
+    declarer = run_service(environment(standin()))
+    declarer.wait_ready()
+    assert declarer.terminate() == 0
+    name = f"reader-{uuid.uuid4().hex[:8]}"
+    vhost.broker.api("PUT", f"/users/{name}", {"password": "reader", "tags": ""})
+    permissions = {"configure": "", "write": "", "read": ".*"}
+    path = f"/permissions/{quote(vhost.name, safe='')}/{name}"
+    vhost.broker.api("PUT", path, permissions)
+    mail.send(*(event(n, n, create=True) for n in range(3)))
+    service = run_service(
+        environment(
+            standin(),
+            AMQP_URL=vhost.amqp_url.replace("guest:guest", f"{name}:reader"),
+            DECLARE_TOPOLOGY="false",
+            HEARTBEAT="1",
+            REQUEST_TIMEOUT="1",
+            AMBIGUOUS_WAIT="11",  # longer than a link without any event must last to be a good one
+        )
+    )
+
+    def spent() -> list[float]:
+        tries = "next try for a link"
+        return [line["seconds"] for line in service.log() if line["message"] == tries]
+
+    wait_for(lambda: len(spent()) >= 3, "three links lost", 60)
+    assert spent()[1] >= 0.25
+    assert spent()[2] >= 0.5
+    assert mail.ready(RESULTS) == mail.ready(DEAD_LETTERS) == 0
+    service.terminate()
+    vhost.broker.api("DELETE", f"/users/{name}")
 
 
 def test_a_result_that_no_queue_takes_is_published_again_when_one_does(

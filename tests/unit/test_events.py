@@ -638,3 +638,8 @@ def test_tells_how_to_select_when_a_value_is_null() -> None:
     detail = refused(event(where={"customerid": None})).detail
     assert "null is not a value to select by" in detail
     assert "leave the field out" not in detail
+
+
+@pytest.mark.parametrize("instant", ["2026-11-23T10:00:00+99:99", "2026-02-30T10:00:00Z"])
+def test_an_instant_that_there_is_not_is_refused_in_our_own_words(instant: str) -> None:
+    assert refused(event(occurred_at=instant)).detail == "occurred_at: there is no such instant"

@@ -499,3 +499,21 @@ def test_an_unknown_database_is_one_with_status_404_too() -> None:
     verdict = judged(error("No database with supplied ID", 404))
     assert isinstance(verdict, Refused)
     assert verdict.reason == "unknown-database"
+
+
+def test_a_refusal_with_half_a_character_is_one_all_the_same() -> None:
+    cut = Response(400, {}, b'{"error":{"message":"Unable to use caf\\ud83d"}}')
+    assert judged(cut) == Refused("refused", "status 400")
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01 00:00:00", "9999-12-31 23:59:59"])
+@pytest.mark.parametrize("zone", ["Europe/Amsterdam", "America/New_York"])
+def test_a_date_at_the_end_of_time_is_none(instant: str, zone: str) -> None:
+    old = profile(created=instant, modified=instant)
+    answer = profiles(old, date="Mon, 23 Nov 2026 10:00:00 GMT")
+    assert decide(update(create=True), answer, ZoneInfo(zone)) == Done("updated", (old,))
+
+
+def test_json_that_is_labelled_as_a_page_is_json() -> None:
+    answer = response(200, b'[{"ID": "1"}]', content_type="text/html; charset=UTF-8")
+    assert judged(answer) == Done("updated", ({"ID": "1"},))

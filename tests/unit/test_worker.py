@@ -880,3 +880,23 @@ async def test_one_message_taken_does_not_end_the_trouble_of_another() -> None:
     assert world.troubles.why_not_ready() == "unroutable"
     await world.pass_time()
     assert world.troubles.why_not_ready() is None
+
+
+async def test_a_confirm_that_comes_with_the_end_of_the_link_acknowledges_nothing() -> None:
+    world = World()
+    world.link.holds = True
+    world.deliver_keys("1", "1")
+    await world.pass_time()
+    world.link.confirm()
+    world.link.lost.set_result("cut")
+    await world.pass_time()
+    assert "ack" not in world.journal
+    assert not world.worker.proven
+    assert len(world.puts) == 1
+
+
+async def test_a_look_that_is_refused_keeps_the_status_of_the_put() -> None:
+    world = World()
+    world.api.answers.extend([response(503), error("Field x does not exist")])
+    result = await world.end(event(create=True))
+    assert (result["outcome"], result["attempts"], result["status"]) == ("rejected", 1, 503)
