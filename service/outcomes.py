@@ -173,8 +173,10 @@ def _created_id(answer: Response) -> str | None:
 
 
 def _is_new(profile: Profile, answer: Response, zone: ZoneInfo) -> bool:
+    if profile.get("created") != profile.get("modified"):
+        return False
     now = _http_date(answer.headers.get("date", ""))
-    if now is None or profile.get("created") != profile.get("modified"):
+    if now is None:
         return False
     instants = _instants(profile.get("created"), zone)
     return any(abs(now - created) <= timedelta(seconds=5) for created in instants)
