@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from service.messages import Properties, is_short_text
+from service.messages import Properties, short_text
 
 _PREFIXES = ("cloudevents:", "cloudevents_", "ce-")
 _REQUIRED = ("id", "source", "specversion", "type")
@@ -19,9 +19,7 @@ class MalformedCloudEvent(Exception):
 
     def __init__(self, fault: str, attributes: Mapping[str, Any]) -> None:
         super().__init__(fault)
-        event_id = attributes.get("id")
-        usable = isinstance(event_id, str) and is_short_text(event_id)
-        self.event_id: str = str(event_id) if usable else ""
+        self.event_id = short_text(attributes.get("id"))
 
 
 def unwrap(
@@ -44,8 +42,7 @@ def unwrap(
         if "specversion" not in attributes:
             return body, event_id
     for name in _REQUIRED:
-        value = attributes.get(name)
-        if not isinstance(value, str) or not is_short_text(value):
+        if not short_text(attributes.get(name)):
             raise MalformedCloudEvent(
                 f"the CloudEvent attribute {name} must have 1 to 255 bytes, all printable",
                 attributes,

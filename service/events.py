@@ -29,7 +29,7 @@ from service.conditions import (
     check_selection,
     selection_key,
 )
-from service.messages import Properties, is_short_text
+from service.messages import Properties, short_text
 from service.values import (
     quoted,
     read_database,
@@ -107,12 +107,12 @@ def parse(body: bytes, properties: Properties, max_bytes: int) -> ProfileUpdate:
     Raises:
         InvalidEvent: for anything that is no event; nothing else is raised.
     """
-    event_id = _plain_id(properties.message_id)
+    event_id = short_text(properties.message_id)
     database = ""
     try:
         event = _load(body, properties, max_bytes)
         event, event_id = unwrap(event, properties, event_id)
-        event_id = _plain_id(event.get("id")) or event_id or body_id(body)
+        event_id = short_text(event.get("id")) or event_id or body_id(body)
         database = _readable_database(event.get("database"))
         return _update(_Event.model_validate(event), event_id)
     except InvalidEvent as error:
@@ -186,10 +186,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(text: str) -> Any:
     raise InvalidEvent("invalid-json", f"{text} is not JSON")
-
-
-def _plain_id(value: object) -> str:
-    return value if isinstance(value, str) and is_short_text(value) else ""
 
 
 def _readable_database(value: object) -> str:
@@ -268,14 +264,14 @@ def _with_key_fields(event: _Event, conditions: tuple[Condition, ...]) -> dict[s
             raise InvalidEvent(
                 "unsafe-selection", f"{condition.field} cannot be given to a new profile: no create"
             )
-        if written.setdefault(name, condition.value) != condition.value:
+        if name not in written:
+            fields[condition.field] = written[name] = condition.value
+        elif written[name] != condition.value:
             raise InvalidEvent(
                 "invalid-event",
                 f"fields.{condition.field} differs from where.{condition.field}: a created profile "
                 "would not be found again",
             )
-        if not any(own.casefold() == name for own in fields):
-            fields[condition.field] = condition.value
     return fields
 
 

@@ -65,12 +65,8 @@ def _formatter(
     )
 
 
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """Replace secrets, plain, as a URL or JSON writes them, and any access_token parameter."""
-    return _redactor(secrets)(text)
-
-
-def _redactor(secrets: Iterable[str]) -> Callable[[str], str]:
+def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
+    """Make a function that replaces secrets, plain, as a URL or JSON writes them, and any token."""
     written = {
         form
         for secret in secrets
@@ -89,7 +85,7 @@ def _put_first(_logger: WrappedLogger, _name: str, line: EventDict) -> EventDict
 
 
 def _redaction(secrets: Iterable[str]) -> Processor:
-    clean = _redactor(secrets)
+    clean = redactor(secrets)
 
     def processor(_logger: WrappedLogger, _name: str, line: EventDict | str) -> str:
         return clean(str(line))

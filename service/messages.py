@@ -8,9 +8,11 @@ from typing import Any
 Headers = Mapping[str, Any]
 
 
-def is_short_text(text: str) -> bool:
-    """Tell whether AMQP can carry a text as a short string, and a log line can show it."""
-    return bool(text) and text.isprintable() and len(text.encode()) <= 255
+def short_text(value: object) -> str:
+    """Return a text that AMQP can carry as a short string and a log line can show, else ''."""
+    if isinstance(value, str) and value.isprintable() and len(value.encode()) <= 255:
+        return value
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ is that a call is sent at most once, and that the map keeps "surely never sent" 
 """
 
 import asyncio
-import ssl
 from types import TracebackType
 from typing import Self
 
@@ -66,17 +65,15 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         connect_timeout: float,
         timeout: float,
         max_body: int,
-        verify: ssl.SSLContext | bool = True,
     ) -> None:
         self._connections = connections
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=connect_timeout)
         self._max_body = max_body
-        self._verify = verify
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, ssl=self._verify),
+            connector=aiohttp.TCPConnector(limit=self._connections),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
             auto_decompress=False,

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from service.conditions import EQUAL, Condition, is_field_name, parse_condition
-from service.messages import is_short_text
+from service.messages import short_text
 
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -30,7 +30,7 @@ def read_instant(value: object) -> datetime:
 
 def read_id(value: str) -> str:
     """Read an event's id, which AMQP must be able to carry."""
-    if not is_short_text(value):
+    if not short_text(value):
         raise ValueError("an id has 1 to 255 bytes and no control characters")
     return value
 

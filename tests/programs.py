@@ -16,6 +16,16 @@ import httpx
 from tests.rabbitmq import free_ports
 
 
+def eventually(true: Callable[[], bool], within: float = 10) -> bool:
+    """Ask again and again until something is true; False if it is not `within` so many seconds."""
+    deadline = time.monotonic() + within
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 class Program:
     """A Python program of this project in a process group of its own, its output in a file."""
 

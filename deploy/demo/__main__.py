@@ -19,6 +19,7 @@ from deploy.demo.programs import DemoFailed, Interrupted, Signals
 from deploy.demo.screen import Screen
 from deploy.demo.sender import DEAD_LETTERS, Arrival, DeadLetter
 from deploy.demo.stage import Stage, set_up
+from tests.programs import eventually
 from tests.rabbitmq import ApiError, MissingRabbitMQ, StartFailed
 
 ROOT = Path(__file__).parents[2]
@@ -174,7 +175,7 @@ def _wait_for_accepted(stage: Stage, cases: list[Case], differences: Differences
         found = {case.name: checks.not_shown(case, profiles) for case in accepted}
         return {name: values for name, values in found.items() if values}
 
-    if not checks.eventually(lambda: not missing(), 5):
+    if not eventually(lambda: not missing(), 5):
         differences |= missing()
 
 

@@ -1,13 +1,13 @@
 """What must be true in the end: outcomes as expected, bodies intact, nothing left over."""
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 from deploy.demo.cases import Case
 from deploy.demo.sender import EVENTS, RESULTS, Arrival, DeadLetter
+from tests.programs import eventually
 from tests.rabbitmq import Vhost
 
 
@@ -80,16 +80,6 @@ def in_order(group: Iterable[Case], journal: Iterable[dict[str, Any]]) -> bool:
     # A created profile is written its key too, so an update may hold more than its event.
     got = [fields for call in written for fields in published if fields.items() <= call]
     return got == published
-
-
-def eventually(true: Callable[[], bool], seconds: float) -> bool:
-    """Ask again and again until it is true, or the time is over."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def _holds(vhost: Vhost, queue: str, messages: int) -> bool:

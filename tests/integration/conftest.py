@@ -10,7 +10,7 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from tests.programs import Service, StandIn
+from tests.programs import Service, StandIn, eventually
 from tests.rabbitmq import Vhost
 
 EVENTS, RESULTS, DEAD_LETTERS = (
@@ -133,7 +133,4 @@ def mail(vhost: Vhost) -> Iterator[Mail]:
 
 def wait_for(condition: Callable[[], bool], what: str, within: float = 20) -> None:
     """Ask again and again until a condition holds; fail after `within` seconds."""
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, f"not in {within} s: {what}"
-        time.sleep(0.05)
+    assert eventually(condition, within), f"not in {within} s: {what}"

@@ -6,8 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import psutil
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
+from tests.programs import eventually
 from tests.rabbitmq import ApiError, Broker, MissingRabbitMQ, Node, StartFailed, Vhost, find_server
 
 ROOT = Path(__file__).parents[2]
@@ -61,15 +61,6 @@ def family(node: Node) -> list[psutil.Process]:
     group = os.getpgid(node.pid)  # epmd leads it
     others = [child for child in psutil.Process().children() if child.pid in (group, node.watchdog)]
     return [vm, *vm.children(recursive=True), *others]
-
-
-def eventually(true: Callable[[], bool], timeout: float = 10) -> bool:
-    deadline = time.monotonic() + timeout
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def test_a_message_comes_back_from_the_vhost_of_a_test(vhost: Vhost) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import structlog
 
-from service.logs import redact, set_up
+from service.logs import redactor, set_up
 
 TOKEN = 'tok-3f9c+x/y="\\'
 PASSWORD = "hunter-qx7"
@@ -38,20 +38,20 @@ def _leave_logging_as_it_was() -> Iterator[None]:
     ],
 )
 def test_replaces_secrets_however_they_are_written(text: str, clean: str) -> None:
-    assert redact(text, [TOKEN, PASSWORD]) == clean
+    assert redactor([TOKEN, PASSWORD])(text) == clean
 
 
 def test_replaces_the_longer_of_two_secrets_first() -> None:
-    assert redact("abcdef-x abcdef", ["abcdef", "abcdef-x"]) == "*** ***"
+    assert redactor(["abcdef", "abcdef-x"])("abcdef-x abcdef") == "*** ***"
 
 
 def test_replaces_tokens_it_does_not_know() -> None:
-    assert redact("GET /v2?access_token=abc", []) == "GET /v2?access_token=***"
+    assert redactor([])("GET /v2?access_token=abc") == "GET /v2?access_token=***"
 
 
 @pytest.mark.parametrize("text", ['"https://h/?access_token=abc"', "'access_token=abc' is \"it\""])
 def test_leaves_the_json_around_a_token_whole(text: str) -> None:
-    line = json.loads(redact(json.dumps({"detail": text, "next": 1}), []))
+    line = json.loads(redactor([])(json.dumps({"detail": text, "next": 1})))
     assert line == {"detail": text.replace("abc", "***"), "next": 1}
 
 
