@@ -37,6 +37,7 @@ from service.values import (
     read_id,
     read_instant,
     read_interests,
+    read_number,
     read_where,
 )
 
@@ -195,7 +196,9 @@ def _readable_database(value: object) -> str:
 
 
 # Made once: json.loads would make one for each body.
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant)
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_no_constant, parse_float=read_number
+)
 
 
 class _Event(BaseModel):

@@ -18,6 +18,22 @@ _RFC3339 = re.compile(
 _DATABASE_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
+class InexactNumber(float):
+    """A JSON number some of whose digits a float does not keep."""
+
+
+def read_number(text: str) -> float:
+    """Read a JSON number with a fraction or an exponent."""
+    number = float(text)
+    if len(text) <= 15 and "e" not in text.lower():
+        return number
+    try:
+        exact = Decimal(text) == Decimal(repr(number))
+    except ArithmeticError:
+        exact = False
+    return number if exact else InexactNumber(number)
+
+
 def read_instant(value: object) -> datetime:
     """Read an RFC 3339 instant; it has a zone."""
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
@@ -67,12 +83,14 @@ def _text(value: object) -> str:
             return "1" if value else "0"
         case int():
             return str(value)
-        case float() if abs(value) < float("inf"):
+        case InexactNumber():
+            raise ValueError("has more digits than a JSON number keeps: write it as a string")
+        case float():
             return format(Decimal(repr(value)), "f")
         case None:
             raise ValueError('null is not a value: leave the field out, or write "" to clear it')
         case _:
-            raise ValueError("a value is a string, a finite number or a boolean")
+            raise ValueError("a value is a string, a number or a boolean")
 
 
 def read_where(value: object) -> tuple[Condition, ...]:

@@ -259,6 +259,8 @@ class TestWhere:
 
 
 class TestFields:
+    WITH = '{"database":1,"where":{"a":"1"},"fields":{"b":7}}'
+
     @pytest.mark.parametrize(
         ("value", "text"),
         [
@@ -285,10 +287,44 @@ class TestFields:
         assert error.reason == "invalid-event"
         assert '"note"' in error.detail
 
-    @pytest.mark.parametrize("number", [b"1e999", b"-1e999"])
-    def test_have_no_infinite_numbers(self, number: bytes) -> None:
-        content = b'{"database":1,"where":{"a":"1"},"fields":{"b":' + number + b"}}"
-        assert refused(content).reason == "invalid-event"
+    @pytest.mark.parametrize(
+        "number",
+        [
+            "1e999",
+            "-1e999",
+            "1e-999",
+            "1.00000000000000000001",
+            "123456789.123456789",
+            "9007199254740993.0",
+            "0." + "1" * 5000,
+            "1e" + "9" * 30,
+        ],
+        ids=lambda number: number[:24],
+    )
+    def test_have_no_numbers_that_lose_digits(self, number: str) -> None:
+        error = refused(self.WITH.replace("7", number).encode())
+        assert error.reason == "invalid-event"
+        assert error.detail == (
+            'fields: "b": has more digits than a JSON number keeps: write it as a string'
+        )
+        assert error.database == "1"
+
+    @pytest.mark.parametrize(
+        ("number", "text"),
+        [
+            ("0.1", "0.1"),
+            ("1.50", "1.5"),
+            ("1e3", "1000.0"),
+            ("-0.0", "-0.0"),
+            ("0.1234567890123456", "0.1234567890123456"),
+            ("1234567890.12345", "1234567890.12345"),
+            ("1.000000000000000000000000000", "1.0"),
+            ("1e22", "10000000000000000000000"),
+        ],
+    )
+    def test_have_numbers_in_their_digits(self, number: str, text: str) -> None:
+        content = self.WITH.replace("7", number).encode()
+        assert parse(content, Properties(), MAX_BYTES).fields == {"b": text}
 
     @pytest.mark.parametrize("name", ["", "1st", "a b", "a-b", "é", "_a", "fields[x]"])
     def test_have_names_that_a_field_can_have(self, name: str) -> None:
