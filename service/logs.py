@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_TOKEN = re.compile(r"access_token=[^&\s\"'\\]*")
+_TOKEN = re.compile(r"(access_token=)[^&\s\"'\\]*|eyJ[\w-]+\.[\w-]+\.[\w-]*")  # or a JWT
 
 
 def set_up(level: str, form: str, secrets: Iterable[str]) -> None:
@@ -73,9 +73,9 @@ def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
         for form in (secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1])
     }
     if not written:
-        return lambda text: _TOKEN.sub("access_token=***", text)
+        return lambda text: _TOKEN.sub(r"\1***", text)
     known = re.compile("|".join(re.escape(form) for form in sorted(written, key=len, reverse=True)))
-    return lambda text: _TOKEN.sub("access_token=***", known.sub("***", text))
+    return lambda text: _TOKEN.sub(r"\1***", known.sub("***", text))
 
 
 def _put_first(_logger: WrappedLogger, _name: str, line: EventDict) -> EventDict:

@@ -33,6 +33,7 @@ def _leave_logging_as_it_was() -> Iterator[None]:
         (f"amqp://u:{PASSWORD}@h", "amqp://u:***@h"),
         ("?fields=1&access_token=other&x=1", "?fields=1&access_token=***&x=1"),
         ("access_token=other", "access_token=***"),
+        ("Bearer eyJhbGciOi.eyJl_eHAi-.c2ln'", "Bearer ***'"),
         ("?access_token=%61b'", "?access_token=***'"),
         ("nothing here", "nothing here"),
     ],
