@@ -1,21 +1,27 @@
 """The API, one call at a time: the only place that knows the token and speaks HTTP."""
 
+import asyncio
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote, urlsplit
 
 import httpx
 
+from service.answers import judge
 from service.metrics import Metrics
 from service.profiles import Answer, Call, NoResponse, Response
 from service.settings import Settings
-from service.transport import CUT, TARGET, AiohttpTransport, never_sent
+from service.tokens import Token, post_token, read_token
+from service.transport import CUT, TARGET, AiohttpTransport, failure
 
 _KEPT_HEADERS = frozenset(
     {b"content-type", b"date", b"location", b"retry-after", b"x-created", b"x-location"}
 )
+_REFUSED_AGAIN = 60.0  # seconds after a refused token in which another one is not replaced
 
 
 class _NoCookies(httpx.Cookies):
@@ -34,26 +40,99 @@ class _Client(httpx.AsyncClient):
         return self._none
 
 
+class _Server:
+    """Where calls go, and what each of them carries; `query` is added to a call's own."""
+
+    def __init__(self, url: str, query: str = "") -> None:
+        parts = urlsplit(url)
+        self._host = parts.netloc
+        self._origin = httpx.URL(f"{parts.scheme}://{parts.netloc}/")
+        self._path = parts.path
+        self._query = query
+
+    def request(self, call: Call, token: Token | None) -> httpx.Request:
+        content_type = "" if call.body is None else call.content_type
+        target = f"{self._path}{call.path}" or "/"
+        query = "&".join(filter(None, (call.query, self._query)))
+        return httpx.Request(
+            call.method,
+            self._origin,
+            headers=_headers(self._host, content_type, "" if token is None else token.text),
+            stream=httpx.ByteStream(call.body or b""),
+            extensions={TARGET: (f"{target}?{query}" if query else target).encode()},
+        )
+
+
+@lru_cache(maxsize=16)
+def _headers(host: str, content_type: str, bearer: str) -> httpx.Headers:
+    # Made once for each kind of call: to make them costs more than to send them.
+    headers = {
+        "Host": host,
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": "profile-sync",
+        "Content-Type": content_type,
+        "Authorization": bearer and f"Bearer {bearer}",
+    }
+    return httpx.Headers({name: value for name, value in headers.items() if value})
+
+
+class _Tokens:
+    """The JWT of version 4: fetched when needed, by one call however many wait for it."""
+
+    def __init__(self, fetch: Callable[[], Awaitable[Token | NoResponse]]) -> None:
+        self._fetch = fetch
+        self._fetching: asyncio.Task[Token | NoResponse] | None = None
+        self.current: Token | None = None
+        self._received = self._refused = -math.inf
+
+    async def get(self) -> Token | NoResponse:
+        """Give the one in use until shortly before its end, then a new one."""
+        if self.current and time.monotonic() < self._received + self.current.usable:
+            return self.current
+        if self._fetching is None:
+            self._fetching = asyncio.get_running_loop().create_task(self._renew())
+        # A call that is cancelled must not take the token away from the others.
+        return await asyncio.shield(self._fetching)
+
+    def replace(self, token: Token) -> bool:
+        """Forget a token that the API refuses; False if the one before was refused just now."""
+        if self.current is token:
+            now = time.monotonic()
+            if now < self._refused + _REFUSED_AGAIN:
+                return False
+            self.current, self._refused = None, now
+        return True
+
+    def close(self) -> None:
+        """End a fetch that nobody waits for."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+
+    async def _renew(self) -> Token | NoResponse:
+        try:
+            token = await self._fetch()
+            self.current = token if isinstance(token, Token) else None
+            self._received = time.monotonic()
+            return token
+        finally:
+            self._fetching = None
+
+
 class Copernica:
-    """A client of the REST API; use it as an async context manager."""
+    """A client of the REST API; use it as an async context manager.
+
+    Up to version 3 the access token is part of the query; version 4 takes a JWT in a header.
+    """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        parts = urlsplit(settings.api_url)
-        self._base = httpx.URL(f"{parts.scheme}://{parts.netloc}/")
-        self._path = parts.path
-        token = settings.access_token.get_secret_value()
-        self._token = quote(token, safe="")
-        # As it is, as a URL and as PHP's JSON writes it; a short one would garble any answer.
-        forms = {token, self._token, token.replace("/", r"\/")} if len(token) >= 8 else set()
-        self._token_forms = [form.encode() for form in forms]
-        headers = {
-            "Host": parts.netloc,
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": "profile-sync",
-        }
-        self._headers = httpx.Headers(headers)
-        self._body_headers = httpx.Headers({**headers, "Content-Type": "application/json"})
+        self._access_token = settings.access_token.get_secret_value()
+        in_header = settings.api_url.endswith("/v4")
+        query = "" if in_header else f"access_token={quote(self._access_token, safe='')}"
+        self._api = _Server(settings.api_url, query)
+        self._auth = _Server(settings.auth_url)
+        self._tokens = _Tokens(self._fetch_token) if in_header else None
+        self._forms = _forms(self._access_token)
         self._metrics = metrics
         self._client = _Client(
             transport=AiohttpTransport(
@@ -76,23 +155,45 @@ class Copernica:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._tokens is not None:
+            self._tokens.close()
         await self._client.__aexit__(exc_type, exc_value, traceback)
 
     async def send(self, call: Call) -> Answer:
-        """Make a call: at most one request on the wire, and no exception for any answer."""
+        """Make a call: at most one request on the wire, and no exception for any answer.
+
+        With version 4 a call that is refused for its token, and so not looked at, is made once
+        more with a new one.
+        """
+        if self._tokens is None:
+            return await self._exchange(call, self._api)
+        token = await self._tokens.get()
+        if isinstance(token, NoResponse):
+            return token
+        answer = await self._exchange(call, self._api, token)
+        if judge(answer).meaning == "token" and self._tokens.replace(token):
+            token = await self._tokens.get()
+            if isinstance(token, NoResponse):
+                return token
+            answer = await self._exchange(call, self._api, token)
+        return answer
+
+    async def _fetch_token(self) -> Token | NoResponse:
+        answer = await self._exchange(post_token(self._access_token), self._auth)
+        return read_token(answer, time.time())
+
+    async def _exchange(self, call: Call, server: _Server, token: Token | None = None) -> Answer:
         started = time.perf_counter()
         self._metrics.in_flight.inc()
         try:
-            response = await self._client.send(self._request(call))
+            response = await self._client.send(server.request(call, token))
         except httpx.RequestError as error:
-            answer: Answer = NoResponse(not never_sent(error), _words(error))
+            answer: Answer = NoResponse(failure(error), _words(error))
             status = type(error).__name__
         else:
+            body = response.content if server is self._auth else self._clean(response.content)
             answer = Response(
-                response.status_code,
-                _kept(response.headers),
-                self._without_token(response.content),
-                response.extensions[CUT],
+                response.status_code, _kept(response.headers), body, response.extensions[CUT]
             )
             status = f"{response.status_code // 100}xx"
         finally:
@@ -101,21 +202,20 @@ class Copernica:
         self._metrics.api_request_seconds.labels(call.name).observe(time.perf_counter() - started)
         return answer
 
-    def _without_token(self, body: bytes) -> bytes:
-        for form in self._token_forms:
+    def _clean(self, body: bytes) -> bytes:
+        """Take the token out of a body that repeats it."""
+        for form in self._forms:
             body = body.replace(form, b"***")
+        if self._tokens is not None and self._tokens.current is not None:
+            body = body.replace(self._tokens.current.text.encode(), b"***")
         return body
 
-    def _request(self, call: Call) -> httpx.Request:
-        token = f"access_token={self._token}"
-        query = f"{call.query}&{token}" if call.query else token
-        return httpx.Request(
-            call.method,
-            self._base,
-            headers=self._headers if call.body is None else self._body_headers,
-            stream=httpx.ByteStream(call.body or b""),
-            extensions={TARGET: f"{self._path}{call.path}?{query}".encode()},
-        )
+
+def _forms(token: str) -> set[bytes]:
+    """Write a token as it is, as a URL and as PHP's JSON; a short one would garble any answer."""
+    if len(token) < 8:
+        return set()
+    return {form.encode() for form in (token, quote(token, safe=""), token.replace("/", r"\/"))}
 
 
 def _kept(headers: httpx.Headers) -> Mapping[str, str]:
@@ -127,5 +227,11 @@ def _kept(headers: httpx.Headers) -> Mapping[str, str]:
 
 
 def _words(error: httpx.RequestError) -> str:
-    sent = "the API could not be reached" if never_sent(error) else "no answer came"
-    return f"{sent} ({error})"
+    match failure(error):
+        case "no-answer":
+            text = "no answer came"
+        case "misconfigured":
+            text = "the address, or its certificate, cannot be used"
+        case _:
+            text = "the API could not be reached"
+    return f"{text} ({error})"

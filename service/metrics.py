@@ -51,7 +51,9 @@ class Metrics:
             "event_age_seconds", "Seconds from the event's instant to acknowledgement.", _AGES
         )
         self.api_requests = counter(
-            "api_requests", "Calls of the API; each is billed.", ("call", "status")
+            "api_requests",
+            "Calls of the API; each is billed, but for post-token.",
+            ("call", "status"),
         )
         self.api_request_seconds = histogram(
             "api_request_seconds", "Seconds a call of the API took.", _SECONDS, ("call",)

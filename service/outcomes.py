@@ -1,7 +1,6 @@
-"""What becomes of an event: the API's answer in, a verdict out.
+"""What becomes of an event: the API's answer in, a verdict out. Pure: no clock, no dice.
 
-Pure: no clock, no dice. The only place that knows what the API's status codes and texts mean.
-Source: Copernica REST API, "PUT database profiles", "REST requests"; observed answers.
+Source: Copernica REST API, "PUT database profiles"; observed answers.
 """
 
 import re
@@ -11,8 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic_core import from_json
-
+from service.answers import Rule, error_text, judge
 from service.events import InvalidReason, ProfileUpdate
 from service.profiles import Answer, NoResponse, Profile, Response, profiles_in
 
@@ -22,8 +20,6 @@ Cause = Literal["outage", "token", "configuration"]
 
 LONGEST_RETRY_AFTER = 300.0  # seconds; an API that asks for more is asked again anyway
 
-# Statuses that mean something else when a page comes with them; the rest mean the same.
-_API_STATUSES = frozenset({*range(200, 300), 303, 400, *range(500, 600)})
 _PROFILE_URL = re.compile(r"/profile/(\d+)/?(?:[?#]|$)", re.ASCII)
 _TOKEN = re.compile(r"access_token=[^&\s\"']*")
 _TIMESTAMP = "%Y-%m-%d %H:%M:%S"
@@ -74,21 +70,23 @@ def decide(update: ProfileUpdate, answer: Answer, zone: ZoneInfo) -> Verdict:
         answer: what came back, or how nothing did.
         zone: the wall time of the account's dates.
     """
-    if (failure := _failure(update, answer)) is not None:
-        return failure
-    assert isinstance(answer, Response)  # noqa: S101
+    rule = judge(answer)
+    if rule.meaning != "success" or isinstance(answer, NoResponse):
+        return _failure(update, answer, rule)
     return _success(update, answer, zone)
 
 
 def found(update: ProfileUpdate, answer: Answer) -> tuple[Profile, ...] | Retry | Refused:
-    """Judge the answer to a GET of an update's profiles."""
-    if (failure := _failure(update, answer)) is not None:
-        return failure
-    assert isinstance(answer, Response)  # noqa: S101
+    """Judge the answer to a GET of an update's profiles; a removed one is none."""
+    rule = judge(answer)
+    if rule.meaning != "success" or isinstance(answer, NoResponse):
+        return _failure(update, answer, rule)
     if answer.cut:
         return Retry("outage", "the answer was cut short, or is larger than MAX_RESPONSE_BYTES")
     profiles = profiles_in(answer.body)
-    return Retry("outage", "the answer has no profiles") if profiles is None else profiles
+    if profiles is None:
+        return Retry("outage", "the answer has no profiles")
+    return tuple(profile for profile in profiles if not profile.get("removed"))
 
 
 def appeared_since(profile: Profile, since: datetime, zone: ZoneInfo) -> bool:
@@ -116,40 +114,29 @@ def retry_after(answer: Response) -> float | None:
     return min(max((until - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
 
 
-def _failure(update: ProfileUpdate, answer: Answer) -> Retry | Refused | None:
-    """Judge an answer that is no success; None if it is one."""
+def _failure(update: ProfileUpdate, answer: Answer, rule: Rule) -> Retry | Refused:
+    """Put an answer that is no success into words."""
     if isinstance(answer, NoResponse):
-        return Retry("outage", answer.error, ambiguous=answer.sent)
-    if _is_html(answer) and answer.status in _API_STATUSES:
-        # A load balancer's or a proxy's page: the API itself has said nothing.
-        detail = f"status {answer.status} with an HTML page"
-        return Retry("outage", detail, retry_after(answer), ambiguous=True)
-    message = _error_message(answer.body)
-    match answer.status:
-        case status if 200 <= status < 300 or status == 303:
-            return _refusal(update, message) if message else None
-        case 400 | 404 if message:
-            return _refusal(update, message)
-        case 400 if answer.cut:
-            return Retry("outage", "status 400, cut short")
-        case 400 | 413 | 414 | 422 as status:
-            return Refused("refused", f"status {status}")
-        case 401 | 403 as status:
-            return Retry("token", f"status {status}")
-        case 408 | 425 | 429 as status:
-            return Retry("outage", f"status {status}", retry_after(answer))
-        case status if status >= 500:
-            return Retry("outage", f"status {status}", retry_after(answer), ambiguous=True)
-        case status:
-            return Retry("configuration", f"status {status}: is API_URL right?")
+        detail, after = answer.error, answer.after
+    else:
+        detail, after = rule.detail.format(status=answer.status), retry_after(answer)
+    match rule.meaning:
+        case "outage" | "token" | "configuration" as cause:
+            return Retry(cause, detail, after, rule.ambiguous)
+        case "unknown-database":
+            return Refused("unknown-database", f"the API knows no database {update.database}")
+        case _:
+            return Refused("refused", _refusal(update, answer, detail))
 
 
 def _success(update: ProfileUpdate, answer: Response, zone: ZoneInfo) -> Done:
     if update.asynchronous:
         return Done("accepted", ())
     profiles = None if answer.cut else profiles_in(answer.body)
-    created_id = _created_id(answer)
-    if created_id or answer.status == 201:
+    created_ids = _created_ids(answer)
+    if created_ids or answer.status == 201:
+        # Two that differ name neither: then the selection tells.
+        created_id = created_ids.pop() if len(created_ids) == 1 else None
         return Done("created", profiles or None, created_id)
     if profiles is None:
         return Done("updated")
@@ -160,16 +147,18 @@ def _success(update: ProfileUpdate, answer: Response, zone: ZoneInfo) -> Done:
     return Done("updated", profiles)
 
 
-def _created_id(answer: Response) -> str | None:
+def _created_ids(answer: Response) -> set[str]:
+    """Collect what the headers call the new profile; `Location` alone does so with 201 and 303."""
+    ids = set()
     value = answer.headers.get("x-created", "").strip()
     if value.isascii() and value.isdigit():
-        return value
+        ids.add(value)
     if answer.status in (201, 303):
         # The query repeats the request's, token included: only the path is looked at.
         for header in ("x-location", "location"):
             if match := _PROFILE_URL.search(answer.headers.get(header, "").partition("?")[0]):
-                return match[1]
-    return None
+                ids.add(match[1])
+    return ids
 
 
 def _is_new(profile: Profile, answer: Response, zone: ZoneInfo) -> bool:
@@ -182,17 +171,13 @@ def _is_new(profile: Profile, answer: Response, zone: ZoneInfo) -> bool:
     return any(abs(now - created) <= timedelta(seconds=5) for created in instants)
 
 
-def _refusal(update: ProfileUpdate, message: str) -> Retry | Refused:
-    """Sort the API's refusals by their text, the only thing that tells them apart."""
-    # Only how a text begins: its end may repeat what the sender wrote.
-    begins = message.casefold().lstrip().startswith
-    if begins("invalid access token"):
-        return Retry("token", "the API calls the access token invalid")
-    if begins("no database with"):
-        return Refused("unknown-database", f"the API knows no database {update.database}")
-    if begins(("invalid method", "invalid request, element")):
-        return Retry("configuration", "the API does not know this call: is API_URL right?")
-    return Refused("refused", _without_values(update, message))
+def _refusal(update: ProfileUpdate, answer: Answer, status: str) -> str:
+    """Give the API's reason, or failing that its status and what else it wrote."""
+    body = b"" if isinstance(answer, NoResponse) else answer.body
+    if message := error_text(body):
+        return _without_values(update, message)
+    rest = _without_values(update, body.decode(errors="replace"))
+    return f"{status}: {rest}" if rest else status
 
 
 def _without_values(update: ProfileUpdate, message: str) -> str:
@@ -212,22 +197,6 @@ def _without_values(update: ProfileUpdate, message: str) -> str:
 
 def _on_one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _error_message(body: bytes) -> str:
-    if b'"error"' not in body:
-        return ""
-    try:
-        message = from_json(body)["error"]["message"]
-    except (ValueError, LookupError, TypeError):
-        return ""
-    return message if isinstance(message, str) else ""
-
-
-def _is_html(answer: Response) -> bool:
-    begins = answer.body.lstrip()[:1]
-    labelled = "html" in answer.headers.get("content-type", "")
-    return begins == b"<" or (labelled and begins not in b"{[")
 
 
 def _http_date(value: str) -> datetime | None:

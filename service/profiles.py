@@ -14,21 +14,28 @@ from pydantic_core import from_json
 from service.conditions import Condition
 from service.events import ProfileUpdate
 
-CallName = Literal["put-profiles", "get-profiles", "get-profile"]
+CallName = Literal["put-profiles", "get-profiles", "get-profile", "post-token"]
+Failure = Literal["unreachable", "misconfigured", "token-refused", "no-answer"]
 Profile = Mapping[str, Any]
+
+JSON = "application/json"
 
 READ_BACK_LIMIT = 1000  # the most the API gives in one answer
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: a path below the API's version, a ready query without the token, a body."""
+    """One request: a path below the API's version, a ready query without the token, a body.
+
+    `name` is what it is called in metrics.
+    """
 
     name: CallName
-    method: Literal["GET", "PUT"]
+    method: Literal["GET", "PUT", "POST", "DELETE"]
     path: str
     query: str = ""
     body: bytes | None = None
+    content_type: str = JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +50,15 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class NoResponse:
-    """No answer came; `sent` is False only if the API surely never saw the request."""
+    """No answer came, and why in one word and in many.
 
-    sent: bool
+    With every `failure` but "no-answer" the API surely never saw the request.
+    """
+
+    failure: Failure
     error: str
+    after: float | None = None
+    """Seconds that AUTH_URL asked to wait."""
 
 
 Answer = Response | NoResponse
@@ -65,7 +77,7 @@ def put_profiles(update: ProfileUpdate, *, create: bool | None = None) -> Call:
         "put-profiles",
         "PUT",
         f"/database/{quote(update.database, safe='')}/profiles",
-        f"{_fields(update.conditions)}&create={int(wanted)}&async={int(update.asynchronous)}",
+        f"{fields_parameter(update.conditions)}&create={int(wanted)}&async={int(update.asynchronous)}",
         json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
     )
 
@@ -76,7 +88,7 @@ def get_profiles(database: str, conditions: tuple[Condition, ...]) -> Call:
         "get-profiles",
         "GET",
         f"/database/{quote(database, safe='')}/profiles",
-        f"{_fields(conditions)}&limit={READ_BACK_LIMIT}&total=false",
+        f"{fields_parameter(conditions)}&limit={READ_BACK_LIMIT}&total=false",
     )
 
 
@@ -103,6 +115,7 @@ def profiles_in(body: bytes) -> tuple[Profile, ...] | None:
     return tuple(content)
 
 
-def _fields(conditions: tuple[Condition, ...]) -> str:
+def fields_parameter(conditions: tuple[Condition, ...]) -> str:
+    """Write conditions as the query's `fields[]`, one for each."""
     # Nothing is safe: a raw + reads as a blank, a raw & or # ends the condition.
     return "&".join(f"fields%5B%5D={quote(str(condition), safe='')}" for condition in conditions)

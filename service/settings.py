@@ -69,7 +69,7 @@ def _amqp_url(value: SecretStr) -> SecretStr:
     return value
 
 
-def _api_url(value: str) -> str:
+def _web_address(value: str) -> str:
     value = value.rstrip("/")
     try:
         parts = urlsplit(value)
@@ -77,9 +77,13 @@ def _api_url(value: str) -> str:
     except ValueError:
         usable = False
     if not usable or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError("write https://host/v2: no user, query or fragment")
-    if not re.search(r"/v[23]$", parts.path):
-        raise ValueError("must end in /v2 or /v3, the version of the API")
+        raise ValueError("write https://host/path: no user, query or fragment")
+    return value
+
+
+def _api_url(value: str) -> str:
+    if not re.search(r"/v[234]$", value):
+        raise ValueError("must end in /v2, /v3 or /v4, the version of the API")
     return value
 
 
@@ -129,11 +133,17 @@ class Settings(BaseSettings):
         description="The API's access token. Better as a file: see SECRETS_DIR"
     )
     allow_plain_http: bool = Field(
-        default=False, description="Allow http:// in API_URL beyond this machine (leaks the token)"
+        default=False,
+        description="Allow http:// in API_URL and AUTH_URL beyond this machine (leaks the token)",
     )
-    api_url: Annotated[str, AfterValidator(_api_url)] = Field(
+    api_url: Annotated[str, AfterValidator(_web_address), AfterValidator(_api_url)] = Field(
         default="https://api.copernica.com/v2",
-        description="The API with its version, /v2 or /v3; plain http only to this machine",
+        description="The API with its version, /v2, /v3 or /v4; plain http only to this machine",
+    )
+    auth_url: Annotated[str, AfterValidator(_web_address)] = Field(
+        default="https://authenticate.copernica.com",
+        description="With /v4 only: where the access token is exchanged for a JWT, kept until "
+        "shortly before its end",
     )
     amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)] = Field(
         default=SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F"),
@@ -241,7 +251,7 @@ class Settings(BaseSettings):
             raise ValueError(f"must not be RESULT_{kind.upper()}: dead letters are no results")
         return value
 
-    @field_validator("api_url")
+    @field_validator("api_url", "auth_url")
     @classmethod
     def _no_token_in_clear(cls, value: str, info: ValidationInfo) -> str:
         parts = urlsplit(value)

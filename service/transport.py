@@ -12,17 +12,25 @@ import aiohttp
 import httpx
 from yarl import URL
 
+from service.profiles import Failure
+
 CUT = "cut"
 TARGET = "target"
 
+
+class CertificateError(httpx.ConnectError):
+    """The server's certificate is not trusted, or is another server's."""
+
+
 # Raised before any byte of the request was written; all else may have reached the server.
-_NEVER_SENT: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
-    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
-    (aiohttp.ClientConnectorError, httpx.ConnectError),
-    (aiohttp.ServerFingerprintMismatch, httpx.ConnectError),
-    (aiohttp.ClientHttpProxyError, httpx.ProxyError),
-    (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
-    (aiohttp.NonHttpUrlClientError, httpx.UnsupportedProtocol),
+_NEVER_SENT: tuple[tuple[type[BaseException], type[httpx.TransportError], Failure], ...] = (
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout, "unreachable"),
+    (aiohttp.ClientConnectorCertificateError, CertificateError, "misconfigured"),
+    (aiohttp.ServerFingerprintMismatch, CertificateError, "misconfigured"),
+    (aiohttp.ClientConnectorError, httpx.ConnectError, "unreachable"),
+    (aiohttp.ClientHttpProxyError, httpx.ProxyError, "unreachable"),
+    (aiohttp.InvalidURL, httpx.UnsupportedProtocol, "misconfigured"),
+    (aiohttp.NonHttpUrlClientError, httpx.UnsupportedProtocol, "misconfigured"),
 )
 _MAYBE_SENT: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
     (aiohttp.RedirectClientError, httpx.RemoteProtocolError),
@@ -38,16 +46,22 @@ _MAYBE_SENT: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] 
 def translate(error: BaseException) -> httpx.TransportError:
     """Turn an exception of aiohttp into httpx's; its text names no URL, which holds the token."""
     # A redirect's error is an InvalidURL too, but comes after an answer.
-    known = _NEVER_SENT if not isinstance(error, aiohttp.RedirectClientError) else ()
-    for ours, theirs in (*known, *_MAYBE_SENT):
+    if not isinstance(error, aiohttp.RedirectClientError):
+        for ours, theirs, _ in _NEVER_SENT:
+            if isinstance(error, ours):
+                return theirs(type(error).__name__)
+    for ours, theirs in _MAYBE_SENT:
         if isinstance(error, ours):
             return theirs(type(error).__name__)
     return httpx.ReadError(type(error).__name__)
 
 
-def never_sent(error: httpx.RequestError) -> bool:
-    """Tell whether the request surely did not reach the server."""
-    return isinstance(error, tuple(theirs for _, theirs in _NEVER_SENT))
+def failure(error: httpx.RequestError) -> Failure:
+    """Name what kept an answer away: "no-answer" if the request may have reached the server."""
+    for _, theirs, name in _NEVER_SENT:
+        if isinstance(error, theirs):
+            return name
+    return "no-answer"
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -100,7 +114,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """Send a request once and read its answer.
 
         Raises:
-            httpx.TransportError: no answer came; `never_sent` tells the two kinds apart.
+            httpx.TransportError: no answer came; `failure` tells the kinds apart.
         """
         assert self._session is not None, "use the client as a context manager"  # noqa: S101
         target: bytes = request.extensions.get(TARGET, request.url.raw_path)

@@ -1,6 +1,5 @@
 """README's tables that come from the code: `python -m tests.readme` writes them."""
 
-import re
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
@@ -8,6 +7,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from service.answers import RULES, Meaning, Rule
 from service.settings import Settings
 
 README = Path(__file__).parent.parent / "README.md"
@@ -32,6 +32,29 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
+_EVENT: dict[Meaning, str] = {
+    "success": "done: its profiles come with the answer, or are read back",
+    "outage": "tried again",
+    "token": "tried again; `/readyz` says `token`",
+    "configuration": "tried again; `/readyz` says `configuration`",
+    "unknown-database": "rejected, `unknown-database`",
+    "refused": "rejected, `refused`, with the API's text",
+}
+
+
+def answers_table() -> str:
+    """Write the table of what the API's answers mean."""
+    rows = ["| the answer to a PUT | the event is |", "|---|---|"]
+    rows += [f"| {rule.answer} | {_becomes(rule)} |" for rule in RULES]
+    return "\n".join(rows)
+
+
+def _becomes(rule: Rule) -> str:
+    if not rule.ambiguous:
+        return _EVENT[rule.meaning]
+    return f"{_EVENT[rule.meaning]}; a create is looked up first, after AMBIGUOUS_WAIT"
+
+
 def _allowed(field: FieldInfo) -> str:
     """Say which values a field takes, if they are few or have both ends."""
     kinds = [field.annotation, *get_args(field.annotation)]
@@ -48,12 +71,12 @@ def _allowed(field: FieldInfo) -> str:
 
 def with_tables(text: str) -> str:
     """Put the current tables between their markers."""
-    return re.sub(
-        r"(?<=<!-- settings -->\n).*?(?=\n<!-- /settings -->)",
-        lambda _: settings_table(),
-        text,
-        flags=re.DOTALL,
-    )
+    for name, table in (("answers", answers_table()), ("settings", settings_table())):
+        begin, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        head, _, rest = text.partition(begin)
+        _, _, tail = rest.partition(end)
+        text = f"{head}{begin}{table}{end}{tail}"
+    return text
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ async def test_one_call_is_at_most_one_request_when_a_kept_connection_closes(met
         lost = await call()
         assert raw.connections == 1
     assert isinstance(lost, NoResponse)
-    assert lost.sent
+    assert lost.failure == "no-answer"
     assert len(raw.requests) == 2
 
 
@@ -195,7 +195,7 @@ async def test_a_call_without_an_answer_may_have_been_carried_out(handler: Handl
     async with raw_server(handler) as raw, client(raw.port) as api:
         answer = await put(api)
     assert isinstance(answer, NoResponse)
-    assert answer.sent
+    assert answer.failure == "no-answer"
     assert "xxxx" not in answer.error
     assert len(raw.requests) == 1
 
@@ -215,7 +215,7 @@ async def test_a_refused_connection_sends_nothing() -> None:
     async with client(port) as api:
         answer = await put(api)
     assert isinstance(answer, NoResponse)
-    assert not answer.sent
+    assert answer.failure == "unreachable"
 
 
 async def test_a_host_without_an_address_sends_nothing() -> None:
@@ -223,7 +223,7 @@ async def test_a_host_without_an_address_sends_nothing() -> None:
     async with client(1, **settings) as api:
         answer = await put(api)
     assert isinstance(answer, NoResponse)
-    assert not answer.sent
+    assert answer.failure == "unreachable"
 
 
 async def test_plain_http_on_a_tls_port_sends_nothing() -> None:
@@ -232,7 +232,7 @@ async def test_plain_http_on_a_tls_port_sends_nothing() -> None:
         async with client(1, api_url=url, request_timeout=3) as api:
             answer = await put(api)
         assert isinstance(answer, NoResponse)
-        assert not answer.sent
+        assert answer.failure == "unreachable"
         assert raw.requests == []
 
 

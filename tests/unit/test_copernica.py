@@ -1,5 +1,6 @@
 """The client over a scripted transport; what aiohttp puts on the wire is for integration tests."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,9 +11,10 @@ import pytest
 
 from service.metrics import Metrics
 from service.profiles import Call, NoResponse, Response, get_profile, put_profiles
-from service.transport import TARGET, never_sent
+from service.transport import TARGET, failure
 from tests.unit.doubles import ScriptedCopernica, http_response
 from tests.unit.samples import TOKEN, delivery, event, settings, update
+from tests.unit.test_tokens import jwt
 from tests.unit.test_transport import OF_HTTPX
 from tests.unit.test_worker import World
 
@@ -183,7 +185,7 @@ async def test_a_call_without_an_answer_is_no_exception(kind: type[httpx.Transpo
     api = Api(failing(error))
     answer = await api.client.send(PUT)
     assert isinstance(answer, NoResponse)
-    assert answer.sent is not never_sent(error)
+    assert answer.failure == failure(error)
     assert "SomeError" in answer.error
     assert TOKEN not in answer.error
     assert api.sample("api_requests_total", call="put-profiles", status=kind.__name__) == 1
@@ -228,3 +230,131 @@ async def test_a_token_that_the_api_repeats_is_not_published(form: str, slash: s
     for published in world.link.published:
         assert form.encode() not in published.body
         assert form not in repr(published.properties)
+
+
+class Version4:
+    """A version 4 of the API and its AUTH_URL: gives tokens 1, 2, ... and refuses what it must."""
+
+    def __init__(self, lifetime: float = 86_400, **values: Any) -> None:
+        self.given: list[str] = []
+        self.fetches: list[httpx.Request] = []
+        self.calls: list[httpx.Request] = []
+        self.refused: set[int] = set()
+        self.auth: Callable[[httpx.Request], httpx.Response] | None = None
+        self._lifetime = lifetime
+        addresses = {"api_url": "https://api.test/v4", "auth_url": "https://auth.test"}
+        self.metrics = Metrics()
+        self.client = ScriptedCopernica(
+            settings(**{**addresses, **values}), self.metrics, self._handle
+        )
+
+    def _handle(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host == "auth.test":
+            self.fetches.append(request)
+            if self.auth:
+                return self.auth(request)
+            number = len(self.fetches)
+            self.given.append(jwt({"iat": 0, "exp": self._lifetime, "n": number}))
+            return http_response(content=self.given[-1].encode())
+        self.calls.append(request)
+        number = self.given.index(request.headers["authorization"].removeprefix("Bearer ")) + 1
+        return http_response(401 if number in self.refused else 204)
+
+    async def statuses(self, count: int) -> list[int]:
+        answers = await asyncio.gather(*(self.client.send(PUT) for _ in range(count)))
+        return [answer.status for answer in answers if isinstance(answer, Response)]
+
+
+class TestVersion4:
+    async def test_exchanges_the_access_token_for_a_bearer_token(self) -> None:
+        api = Version4()
+        assert await api.statuses(1) == [204]
+        (fetch,), (call,) = api.fetches, api.calls
+        assert (fetch.method, str(fetch.url)) == ("POST", "https://auth.test/")
+        assert fetch.extensions[TARGET] == b"/"
+        assert fetch.headers["content-type"] == "application/x-www-form-urlencoded"
+        assert await fetch.aread() == f"access_token={quote(TOKEN, safe='')}".encode()
+        assert "authorization" not in fetch.headers
+        assert call.headers["authorization"] == f"Bearer {api.given[0]}"
+        assert call.extensions[TARGET] == b"/v4/database/1234/profiles?fields%5B%5D=a%3D%3D1"
+
+    async def test_asks_a_path_below_the_host_too(self) -> None:
+        api = Version4(auth_url="https://auth.test/authenticate")
+        await api.statuses(1)
+        assert api.fetches[0].extensions[TARGET] == b"/authenticate"
+
+    async def test_calls_that_need_a_token_at_once_share_one(self) -> None:
+        api = Version4()
+        assert await api.statuses(20) == [204] * 20
+        assert await api.statuses(20) == [204] * 20
+        assert len(api.fetches) == 1
+
+    async def test_takes_a_new_one_shortly_before_the_end(self) -> None:
+        api = Version4(lifetime=0.02)
+        async with asyncio.timeout(10):
+            while len(api.fetches) < 3:
+                assert await api.statuses(1) == [204]
+                await asyncio.sleep(0.002)
+        assert len(set(api.given)) == len(api.fetches)
+
+    async def test_renews_once_what_the_api_refuses(self) -> None:
+        api = Version4()
+        await api.statuses(1)
+        api.refused = {1}
+        assert await api.statuses(10) == [204] * 10
+        assert len(api.fetches) == 2
+
+    async def test_does_not_renew_for_ever(self) -> None:
+        api = Version4()
+        api.refused = set(range(1, 100))
+        assert await api.statuses(10) == [401] * 10
+        assert await api.statuses(10) == [401] * 10
+        assert len(api.fetches) == 2
+
+    @pytest.mark.parametrize(
+        ("auth", "failure"),
+        [
+            (lambda _: http_response(400, b'{"error":{"message":"no"}}'), "token-refused"),
+            (lambda _: http_response(503), "unreachable"),
+            (failing(httpx.ReadTimeout("ReadTimeout")), "unreachable"),
+            (lambda _: http_response(200, b"hello"), "misconfigured"),
+        ],
+        ids=["refused", "down", "silent", "no token"],
+    )
+    async def test_sends_nothing_without_a_token(self, auth: Any, failure: str) -> None:
+        api = Version4()
+        api.auth = auth
+        answers = await asyncio.gather(*(api.client.send(PUT) for _ in range(5)))
+        assert {getattr(answer, "failure", None) for answer in answers} == {failure}
+        assert (len(api.fetches), len(api.calls)) == (1, 0)
+        api.auth = None
+        assert await api.statuses(1) == [204]
+
+    async def test_a_call_that_is_cancelled_takes_no_token_from_the_others(self) -> None:
+        api = Version4()
+        first = asyncio.ensure_future(api.client.send(PUT))
+        second = asyncio.ensure_future(api.client.send(PUT))
+        await asyncio.sleep(0)
+        first.cancel()
+        answer = await second
+        assert isinstance(answer, Response)
+        assert (answer.status, len(api.fetches)) == (204, 1)
+
+    async def test_counts_the_fetch_as_a_call_of_its_own(self) -> None:
+        api = Version4()
+        await api.statuses(2)
+        value = api.metrics.registry.get_sample_value
+        for call, count in (("post-token", 1), ("put-profiles", 2)):
+            labels = {"call": call, "status": "2xx"}
+            assert value("profile_sync_api_requests_total", labels) == count
+
+    async def test_a_token_that_the_api_repeats_is_taken_out(self) -> None:
+        api = Version4()
+        await api.statuses(1)
+        (token,) = api.given
+        api.client._client._transport = httpx.MockTransport(
+            lambda _: http_response(400, f"bad {token}".encode())
+        )
+        answer = await api.client.send(PUT)
+        assert isinstance(answer, Response)
+        assert answer.body == b"bad ***"

@@ -87,6 +87,9 @@ def judged(answer: Answer, **changes: Any) -> Verdict:
         ),
         pytest.param(response(303, x_created="soon"), Done("updated"), id="X-Created in words"),
         pytest.param(
+            response(303, x_created="7", location=LOCATION), Done("created"), id="two that differ"
+        ),
+        pytest.param(
             response(303, location="https://api.copernica.com/profile/42/fields"),
             Done("updated"),
             id="303 to something below a profile",
@@ -174,8 +177,8 @@ class TestNewProfile:
 @pytest.mark.parametrize(
     ("answer", "cause", "ambiguous"),
     [
-        pytest.param(NoResponse(False, "refused"), "outage", False, id="never sent"),
-        pytest.param(NoResponse(True, "timeout"), "outage", True, id="no answer"),
+        pytest.param(NoResponse("unreachable", "refused"), "outage", False, id="never sent"),
+        pytest.param(NoResponse("no-answer", "timeout"), "outage", True, id="no answer"),
         pytest.param(response(500), "outage", True, id="500"),
         pytest.param(response(502, HTML), "outage", True, id="502"),
         pytest.param(response(503, HTML, content_type="text/html"), "outage", True, id="503"),
@@ -209,6 +212,12 @@ class TestNewProfile:
             pytest.param(response(status), "configuration", False, id=str(status))
             for status in (301, 302, 307, 308, 404, 405, 410)
         ),
+        pytest.param(
+            error("URL parameter fields is required"), "configuration", False, id="no selection"
+        ),
+        pytest.param(error("Not here", 404), "configuration", False, id="404 with a text"),
+        pytest.param(NoResponse("misconfigured", "x"), "configuration", False, id="certificate"),
+        pytest.param(NoResponse("token-refused", "x"), "token", False, id="no JWT"),
     ],
 )
 def test_tries_again(answer: Answer, cause: str, ambiguous: bool) -> None:
@@ -252,7 +261,6 @@ def test_a_create_with_another_success_is_not_repeated_unseen(status: int) -> No
     ("answer", "reason"),
     [
         pytest.param(error("No database with supplied ID"), "unknown-database", id="database"),
-        pytest.param(error("URL parameter fields is required"), "refused", id="fields"),
         pytest.param(error("Invalid data provided"), "refused", id="data"),
         pytest.param(error("Failed to create profile"), "refused", id="create"),
         pytest.param(error("Something since 2021"), "refused", id="unknown text"),
@@ -336,8 +344,9 @@ class TestFound:
             (profiles(), ()),
             (profiles(profile()), (profile(),)),
             (response(200, json.dumps(profile()).encode()), (profile(),)),
+            (profiles(profile(1, removed="2020-02-03 10:00:00"), profile(2)), (profile(2),)),
         ],
-        ids=["none", "one in a list", "one"],
+        ids=["none", "one in a list", "one", "one that was removed, and another"],
     )
     def test_gives_the_profiles(self, answer: Response, result: object) -> None:
         assert found(update(), answer) == result
@@ -345,7 +354,7 @@ class TestFound:
     @pytest.mark.parametrize(
         ("answer", "cause"),
         [
-            (NoResponse(True, "timeout"), "outage"),
+            (NoResponse("no-answer", "timeout"), "outage"),
             (response(200), "outage"),
             (response(200, HTML), "outage"),
             (error("Invalid access token"), "token"),
@@ -503,7 +512,29 @@ def test_an_unknown_database_is_one_with_status_404_too() -> None:
 
 def test_a_refusal_with_half_a_character_is_one_all_the_same() -> None:
     cut = Response(400, {}, b'{"error":{"message":"Unable to use caf\\ud83d"}}')
-    assert judged(cut) == Refused("refused", "status 400")
+    verdict = judged(cut)
+    assert isinstance(verdict, Refused)
+    assert verdict.detail.startswith("status 400: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        (b"", "status 400"),
+        (b"no <b>good</b>", "status 400: no <b>good</b>"),
+        (b'{"error":"John is\n locked"}', 'status 400: {"error":"*** is locked"}'),
+        (b"see /x?access_token=tok-3f9c", "status 400: see /x?access_token=***"),
+        (b"\xff", "status 400: \ufffd"),
+        (b"x" * 500, "status 400: " + "x" * 200),
+    ],
+)
+def test_a_refusal_of_another_shape_is_shown_in_short(content: bytes, detail: str) -> None:
+    assert judged(response(400, content)) == Refused("refused", detail)
+
+
+def test_passes_on_how_long_the_authorization_server_wants_to_be_left_alone() -> None:
+    verdict = judged(NoResponse("unreachable", "AUTH_URL: status 503", 30.0))
+    assert verdict == Retry("outage", "AUTH_URL: status 503", 30.0)
 
 
 @pytest.mark.parametrize("instant", ["0001-01-01 00:00:00", "9999-12-31 23:59:59"])

@@ -1,12 +1,15 @@
 import re
 
+from service.answers import RULES
 from service.settings import Settings
 from tests.readme import README, with_tables
 
 
-def test_readme_has_the_settings_as_they_are() -> None:
+def test_readme_has_the_tables_as_they_are() -> None:
     text = README.read_text()
     assert with_tables(text) == text, "run python -m tests.readme"
+    for rule in RULES:
+        assert f"| {rule.answer} |" in text
     for name in Settings.model_fields:
         assert f"| {name.upper()} |" in text
 

@@ -21,8 +21,8 @@ from service.worker import Worker
 from tests.unit.doubles import FakeCopernica, FakeLink, error, profiles, response
 from tests.unit.samples import body, event, profile, settings
 
-UNSENT = NoResponse(False, "refused")
-NO_ANSWER = NoResponse(True, "timeout")
+UNSENT = NoResponse("unreachable", "refused")
+NO_ANSWER = NoResponse("no-answer", "timeout")
 CREATE = {"create": True}
 
 
@@ -853,7 +853,7 @@ async def test_no_put_follows_a_look_that_ends_after_wind_up_began() -> None:
 
 async def test_failed_looks_are_repeated_at_growing_intervals() -> None:
     world = World(retry_max=1000)
-    world.api.answers.extend([NoResponse(True, "timeout"), *[response(503)] * 12])
+    world.api.answers.extend([NoResponse("no-answer", "timeout"), *[response(503)] * 12])
     world.deliver(event(create=True))
     await world.pass_time(100_000)
     gaps = [later - earlier for earlier, later in pairwise(world.api.times)]
@@ -863,7 +863,9 @@ async def test_failed_looks_are_repeated_at_growing_intervals() -> None:
 
 async def test_a_look_that_the_token_is_refused_for_is_that_trouble() -> None:
     world = World()
-    world.api.answers.extend([NoResponse(True, "timeout"), *[error("Invalid access token")] * 3])
+    world.api.answers.extend(
+        [NoResponse("no-answer", "timeout"), *[error("Invalid access token")] * 3]
+    )
     world.deliver(event(create=True))
     while len(world.api.calls) < 3:  # the second look begins after the first was refused
         await world.pass_time(0.1)
