@@ -16,7 +16,7 @@ from tests.unit.doubles import ScriptedCopernica, http_response
 from tests.unit.samples import TOKEN, delivery, event, settings, update
 from tests.unit.test_tokens import jwt
 from tests.unit.test_transport import OF_HTTPX
-from tests.unit.test_worker import World
+from tests.unit.world import World
 
 PUT = Call("put-profiles", "PUT", "/database/1234/profiles", "fields%5B%5D=a%3D%3D1", b"{}")
 

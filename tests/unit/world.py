@@ -1,0 +1,81 @@
+"""A worker in a world of lists, for tests that look at whole ways of events."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+from service.copernica import Copernica
+from service.messages import Delivery, Message, Properties
+from service.metrics import Metrics
+from service.settings import Settings
+from service.troubles import Troubles
+from service.worker import Worker
+from tests.unit.doubles import FakeCopernica, FakeLink
+from tests.unit.samples import body, event, settings
+
+
+class World:
+    """A worker between a link and an API that are both lists; one journal for all of it."""
+
+    def __init__(
+        self, api: Callable[[Settings, Metrics], Copernica] | None = None, **values: Any
+    ) -> None:
+        self.journal: list[str] = []
+        self.settings = settings(**values)
+        self.metrics = Metrics()
+        self.troubles = Troubles()
+        self.link = FakeLink(self.journal)
+        self.api = FakeCopernica(self.journal)
+        self.worker = Worker(
+            self.settings,
+            self.link,
+            api(self.settings, self.metrics) if api else self.api,
+            self.metrics,
+            self.troubles,
+        )
+
+    def deliver(self, content: object, *, redelivered: bool = False, **properties: Any) -> None:
+        self.worker.receive(
+            Delivery(
+                body(content),
+                Properties(**properties),
+                "profile-sync.events",
+                "profile.update",
+                redelivered,
+                lambda: self.journal.append("ack"),
+            )
+        )
+
+    def deliver_keys(self, *keys: str, **changes: Any) -> None:
+        for key in keys:
+            self.deliver(event(where={"customerid": key}, **changes))
+
+    async def pass_time(self, seconds: float = 1000) -> None:
+        """Let the loop's clock go on; nothing waits for it."""
+        await asyncio.sleep(seconds)
+
+    async def end(self, content: object, **properties: Any) -> dict[str, Any]:
+        """Deliver one event and give its result."""
+        self.deliver(content, **properties)
+        await self.pass_time()
+        (result,) = self.results
+        return result
+
+    def published_to(self, exchange: str) -> list[Message]:
+        return [m for m in self.link.published if m.exchange == f"profile-sync.{exchange}"]
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        return [json.loads(message.body) for message in self.published_to("results")]
+
+    @property
+    def puts(self) -> list[str]:
+        return [call.query for call in self.api.calls if call.method == "PUT"]
+
+    @property
+    def methods(self) -> list[str]:
+        return [call.method for call in self.api.calls]
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"profile_sync_{name}", labels)
