@@ -7,13 +7,39 @@ from contextlib import asynccontextmanager
 Handler = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
-class RawServer:
-    """Reads whole requests off a socket and lets a function answer them with bytes."""
+def answering(
+    body: bytes = b"",
+    status: str = "200 OK",
+    content_type: str = "application/json",
+    **headers: str,
+) -> Handler:
+    """Answer a request in full; `x_created` stands for the header `X-Created`."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-').title()}: {value}" for name, value in headers.items()]
+    return writing("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
-    def __init__(self, handler: Handler) -> None:
+
+def writing(content: bytes, *, close: bool = False) -> Handler:
+    """Answer a request with just these bytes, and perhaps the end of the connection."""
+
+    async def write(_request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(content)
+        if close:
+            writer.close()
+
+    return write
+
+
+class RawServer:
+    """Reads whole requests off a socket and lets a function answer each with bytes.
+
+    With several functions the first takes the first request, and the last all that remain.
+    """
+
+    def __init__(self, handlers: tuple[Handler, ...]) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
-        self._handler = handler
+        self._handlers = handlers
         self.port = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -27,7 +53,8 @@ class RawServer:
                         length = int(line.partition(b":")[2])
                 request = head + await reader.readexactly(length)
                 self.requests.append(request)
-                await self._handler(request, writer)
+                handler = self._handlers[min(len(self.requests), len(self._handlers)) - 1]
+                await handler(request, writer)
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass  # the client, or the test, has ended
         finally:
@@ -35,8 +62,9 @@ class RawServer:
 
 
 @asynccontextmanager
-async def raw_server(handler: Handler) -> AsyncIterator[RawServer]:
-    raw = RawServer(handler)
+async def raw_server(*handlers: Handler) -> AsyncIterator[RawServer]:
+    """Serve on a free port while the block lasts."""
+    raw = RawServer(handlers)
     server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
     raw.port = server.sockets[0].getsockname()[1]
     try:
