@@ -15,7 +15,7 @@ from deploy.demo import checks
 from deploy.demo.cases import DATABASE, Case, UnusableFolder, read
 from deploy.demo.keep import show_results, tell_addresses
 from deploy.demo.meters import PREFIX, moved
-from deploy.demo.programs import DemoFailed, Interrupted, Signals
+from deploy.demo.programs import Api, DemoFailed, Interrupted, Signals
 from deploy.demo.screen import Screen
 from deploy.demo.sender import DEAD_LETTERS, Arrival, DeadLetter
 from deploy.demo.stage import Stage, set_up
@@ -44,7 +44,7 @@ def main() -> int:
     try:
         groups = read(folder)
         try:
-            stage = _introduce(screen, signals, stack, options.put_result)
+            stage = _introduce(screen, signals, stack, Api(options.put_result, options.api_version))
             differences = _story(screen, stage, groups)
             if options.keep:
                 _conclude(screen, groups, differences)
@@ -84,6 +84,13 @@ def _options() -> argparse.Namespace:
         "nothing, so that the service reads them back (default: %(default)s)",
     )
     parser.add_argument(
+        "--api-version",
+        choices=["2", "3", "4"],
+        default="2",
+        help="of the API: 4 takes a JWT instead of the token in the URL, and like 3 answers a PUT "
+        "with 204 or 201 and without profiles (default: %(default)s)",
+    )
+    parser.add_argument(
         "--events",
         type=Path,
         default=EVENTS,
@@ -93,11 +100,11 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _introduce(screen: Screen, signals: Signals, stack: ExitStack, put_result: str) -> Stage:
+def _introduce(screen: Screen, signals: Signals, stack: ExitStack, api: Api) -> Stage:
     screen.title("profile-sync: events in, API calls out, the returned profiles back")
     screen.text("event → RabbitMQ → profile-sync → PUT .../profiles → RabbitMQ → result", "dim", 2)
     screen.text()
-    return set_up(screen, signals, stack, put_result)
+    return set_up(screen, signals, stack, api)
 
 
 def _story(screen: Screen, stage: Stage, groups: list[list[Case]]) -> Differences:
@@ -225,6 +232,7 @@ def _show_next(screen: Screen) -> None:
     screen.pair("deploy/demo/events/", "the events; expected.toml says why each ends so", 30)
     screen.pair("./dev demo --keep", "the same, left running: send your own events", 30)
     screen.pair("./dev demo --put-result empty", "an API that answers a PUT without profiles", 30)
+    screen.pair("./dev demo --api-version 4", "the API's newest version, with its JWT", 30)
     screen.pair("README.md", "events, results, dead letters, settings, limits", 30)
 
 

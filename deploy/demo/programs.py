@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import TimeoutExpired
 from types import FrameType
@@ -89,6 +90,19 @@ def rabbitmq() -> Iterator[Vhost]:
             external.delete_vhost(name)
 
 
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Which API the stand-in plays: what it answers to a PUT, and the version that is called."""
+
+    put_result: str
+    version: str
+
+    @property
+    def lists(self) -> bool:
+        """True if a PUT is answered with its profiles."""
+        return self.put_result == "list" and self.version == "2"
+
+
 class StandIn:
     """The stand-in for the API, with the seeded database."""
 
@@ -138,13 +152,14 @@ class StandIn:
 class Service:
     """The service, a process of its own, set by PROFILE_SYNC_ variables as anywhere else."""
 
-    def __init__(self, folder: Path, amqp_url: str, api_url: str) -> None:
+    def __init__(self, folder: Path, amqp_url: str, api_url: str, version: str) -> None:
         port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{port}"
         self.log_file = folder / "service.log"
         settings = {
             "AMQP_URL": amqp_url,
-            "API_URL": f"{api_url}/v2",
+            "API_URL": f"{api_url}/v{version}",
+            "AUTH_URL": f"{api_url}/authenticate",
             "ACCESS_TOKEN": TOKEN,
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(port),

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from deploy.demo.programs import (
     LATENCY,
+    Api,
     Service,
     Signals,
     StandIn,
@@ -43,7 +44,7 @@ class Stage:
         check_running("stand-in", self.standin.program)
 
 
-def set_up(screen: Screen, signals: Signals, stack: ExitStack, put_result: str) -> Stage:
+def set_up(screen: Screen, signals: Signals, stack: ExitStack, api: Api) -> Stage:
     """Start all of it; `stack` ends it.
 
     Raises:
@@ -57,15 +58,15 @@ def set_up(screen: Screen, signals: Signals, stack: ExitStack, put_result: str) 
         return made
 
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="profile-sync-demo-")))
-    standin = start(lambda: StandIn(folder, put_result))  # comes up while RabbitMQ does
+    standin = start(lambda: StandIn(folder, api.put_result))  # comes up while RabbitMQ does
     broker = "a private node" if is_private() else "a virtual host of the one you have"
     with screen.step("RabbitMQ", broker):
         vhost = stack.enter_context(rabbitmq())
-    answers = "its profiles" if put_result == "list" else "nothing"
-    with screen.step("API", f"a stand-in, {LATENCY * 1000:.0f} ms a call, PUT gives {answers}"):
+    plays = f"a stand-in, version {api.version}, {LATENCY * 1000:.0f} ms a call"
+    with screen.step("API", f"{plays}, PUT gives {'its profiles' if api.lists else 'nothing'}"):
         standin.wait_listening()
     with screen.step("service", "profile-sync run, a process of its own"):
-        service = start(lambda: Service(folder, vhost.amqp_url, standin.url))
+        service = start(lambda: Service(folder, vhost.amqp_url, standin.url, api.version))
         service.wait_ready()
     time.sleep(max(0.0, _FIRST_SECOND - standin.age()))
     sender = stack.enter_context(closing(Sender(vhost.amqp_url)))

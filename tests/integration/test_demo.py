@@ -120,12 +120,18 @@ def test_shows_every_outcome_with_a_node_of_its_own(demo: Start) -> None:
     run.assert_nothing_left()
 
 
-def test_shows_the_same_if_the_api_answers_without_profiles(demo: Start, broker: Broker) -> None:
+@pytest.mark.parametrize("version", ["2", "4"])
+@pytest.mark.parametrize("put_result", ["list", "empty"])
+def test_shows_the_same_whatever_api_it_is(
+    demo: Start, broker: Broker, put_result: str, version: str
+) -> None:
     before = vhosts(broker)
-    run = demo("--put-result", "empty")
+    run = demo("--put-result", put_result, "--api-version", version)
     assert run.exit_code() == 0, run.output
     assert set(OUTCOMES) <= outcomes_shown(run.output)
-    assert "get-profiles" in run.output  # read back
+    lists = (put_result, version) == ("list", "2")
+    assert ("get-profiles" in run.output) is not lists  # read back
+    assert ("post-token" in run.output) is (version == "4")
     assert vhosts(broker) == before
     run.assert_nothing_left()
 
