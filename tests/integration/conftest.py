@@ -92,10 +92,11 @@ class Mail:
 def environment(vhost: Vhost) -> Callable[..., dict[str, str]]:
     """Make the variables of a service in the test's vhost: `environment(api, PREFETCH="5")`."""
 
-    def make(api: StandIn, **more: str) -> dict[str, str]:
+    def make(api: StandIn, version: str = "v2", **more: str) -> dict[str, str]:
         basic = {
             "AMQP_URL": vhost.amqp_url,
-            "API_URL": f"{api.url}/v2",
+            "API_URL": f"{api.url}/{version}",
+            "AUTH_URL": f"{api.url}/authenticate",
             "ACCESS_TOKEN": "demo-token",
             "LOG_LEVEL": "debug",
             "RETRY_BASE": "0.05",

@@ -34,9 +34,19 @@ def unacknowledged(running: Service, mail: Mail) -> int:
     return mail.ready(EVENTS)
 
 
-@pytest.mark.parametrize("put_result", ["list", "empty"])
-def test_each_outcome_reaches_the_result_queue(service: Start, mail: Mail, put_result: str) -> None:
-    running, api = service("--put-result", put_result)
+@pytest.mark.parametrize(
+    ("version", "put_result", "source"),
+    [
+        ("v2", "list", "put"),
+        ("v2", "empty", "read-back"),
+        ("v3", "empty", "read-back"),
+        ("v4", "empty", "read-back"),
+    ],
+)
+def test_each_outcome_reaches_the_result_queue(
+    service: Start, mail: Mail, version: str, put_result: str, source: str
+) -> None:
+    running, api = service("--put-result", put_result, version=version)
 
     mail.send(event(1, create=True))
     (created,) = mail.results(1)
@@ -45,7 +55,6 @@ def test_each_outcome_reaches_the_result_queue(service: Start, mail: Mail, put_r
     mail.send(event(3, **{"async": True}))
     (accepted,) = mail.results(1)
 
-    source = {"list": "put", "empty": "read-back"}[put_result]
     assert (created["outcome"], created["source"], created["matched"]) == ("created", source, 1)
     assert created["profiles"][0]["fields"]["customerid"] == "k"
     assert "secret" not in created["profiles"][0]
@@ -290,6 +299,33 @@ def test_a_refused_token_holds_events_and_turns_readiness_off(service: Start, ma
     api.recover()
     assert mail.results(1)[0]["outcome"] == "created"
     wait_for(lambda: readiness() == (200, "ok"), "ready again")
+
+
+def test_a_refused_token_of_version_4_is_renewed_without_an_attempt(
+    service: Start, mail: Mail
+) -> None:
+    running, api = service(version="v4")
+    mail.send(event(1, create=True))
+    api.fail({"status": 401, "message": "Invalid access token", "nth": 1, "method": "PUT"})
+    mail.send(event(2))
+    assert [result["attempts"] for result in mail.results(2)] == [1, 1]
+    tokens = [entry for entry in api.journal() if entry["path"] == "/authenticate"]
+    assert len(tokens) == 2
+    assert unacknowledged(running, mail) == 0
+    assert "eyJ" not in running.output()
+
+
+def test_a_token_that_version_4_does_not_give_holds_events(service: Start, mail: Mail) -> None:
+    running, api = service("--token", "another-token", version="v4")
+    mail.send(event(1))
+
+    def readiness() -> tuple[int, str]:
+        answer = httpx.get(f"{running.http_url}/readyz")
+        return answer.status_code, answer.text.strip()
+
+    wait_for(lambda: readiness() == (503, "token"), "not ready because of the token")
+    assert mail.ready(DEAD_LETTERS) == 0
+    assert {entry["path"] for entry in api.journal()} == {"/authenticate"}
 
 
 @pytest.mark.parametrize("applied", ["before", "after"])
