@@ -6,6 +6,8 @@ from typing import Any
 
 JSON = "application/json"
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -19,10 +21,20 @@ class Answer:
 class Refused(Exception):
     """The API refuses a call; the text is its message."""
 
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
 
 def written(status: int, value: Any) -> Answer:
     """Answer with a value as JSON."""
-    return Answer(status, json.dumps(value, separators=(",", ":")).encode())
+    return Answer(status, _ENCODER.encode(value).encode())
+
+
+def empty(status: int, *headers: tuple[str, str]) -> Answer:
+    """Answer without a body; 204 needs no content type."""
+    usual = () if status == 204 else (("Content-Type", JSON),)
+    return Answer(status, headers=usual + headers)
 
 
 def refusal(message: str, status: int = 400) -> Answer:

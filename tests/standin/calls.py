@@ -4,68 +4,82 @@ Checked in this order: the token, the number of path segments, the entity, the r
 the parameters, the body.
 """
 
-import asyncio
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
-from urllib.parse import unquote
+from collections.abc import Iterable
+from typing import Any
 
-from tests.standin import body, conditions, pages, query
-from tests.standin.answers import Answer, Refused, refusal, written
+from tests.standin import body, pages, query
+from tests.standin.answers import Answer, Refused, empty, refusal, written
+from tests.standin.call import Call
+from tests.standin.changes import Changes
+from tests.standin.choices import Choices
+from tests.standin.clock import Clock
+from tests.standin.consumption import Consumption
+from tests.standin.profiles import Profiles
 from tests.standin.schema import Database
-from tests.standin.store import Profile, Store
-from tests.standin.values import truth
+from tests.standin.seed import Seed
+from tests.standin.store import Store
+from tests.standin.tokens import Tokens
+from tests.standin.upserts import Upserts
+from tests.standin.versions import Version
 
-PutResult = Literal["list", "empty"]
+__all__ = ["Api", "Call"]
 
 _IDENTITY = {"id": "1", "name": "standin", "description": "Stand-in", "company": "Example"}
 
 
-@dataclass(slots=True)
-class Call:
-    """A request as it came in; `ids` collects the profiles it touches."""
-
-    method: str
-    path: bytes
-    query: str
-    content_type: str
-    host: str
-    body: bytes
-    ids: list[int] = field(default_factory=list)
-
-
 class Api:
-    """Answers calls from a store.
+    """Answers calls from a store."""
 
-    `put_result` says what a PUT of profiles answers: the list of profiles that the page promises,
-    or the empty body that the API sends since 2020. `async_delay` is in seconds.
-    """
-
-    def __init__(self, store: Store, token: str, put_result: PutResult, async_delay: float) -> None:
+    def __init__(self, store: Store, tokens: Tokens, choices: Choices, clock: Clock) -> None:
         self._store = store
-        self._token = token
-        self._put_result = put_result
-        self._async_delay = async_delay
-        self._waiting: deque[Callable[[], object]] = deque()
+        self._tokens = tokens
+        self._choices = choices
+        self._clock = clock
+        self._changes = Changes(choices, clock)
+        self._upserts = Upserts(choices, clock, self._changes)
+        self._profiles = Profiles(self._changes)
+        self._consumption = Consumption(clock)
 
-    def answer(self, call: Call) -> Answer:
-        """Do what the call asks, or refuse it."""
-        segments = [unquote(part) for part in call.path.decode().split("/") if part]
-        version = segments.pop(0) if segments[:1] in (["v2"], ["v3"]) else "v2"
+    def load(self, databases: Seed) -> None:
+        """Replace all data; changes that are still to come in the background are forgotten."""
+        self._upserts.clear()
+        # A call that is thinking goes on with the store that it began with.
+        self._store = self._store.emptied()
+        for database, profiles in databases:
+            self._store.add(database, profiles)
+
+    async def answer(self, call: Call) -> Answer:
+        """Do what the call asks, or refuse it; only a time to think lets other calls in between."""
+        version, segments = call.target()
+        if segments == ["authenticate"] and call.method == "POST":
+            return self._authenticate(call)
         parameters = query.decode(call.query)
         try:
-            self._check_token(parameters)
-            return self._route(call, version, segments, parameters)
+            self._check_token(call, version, parameters)
+            answer = await self._route(call, version, segments, parameters)
+        except Refused as refused:
+            answer = refusal(str(refused), refused.status)
+        if answer.status < 400 or self._choices.count_errors == "yes":
+            self._consumption.count()
+        return answer
+
+    def _authenticate(self, call: Call) -> Answer:
+        try:
+            if self._tokens.knows(body.read(call).get("access_token")):
+                return Answer(200, self._tokens.make().encode(), (("Content-Type", "text/plain"),))
         except Refused as refused:
             return refusal(str(refused))
+        return refusal("Invalid access token")
 
-    def _check_token(self, parameters: query.Array) -> None:
-        if parameters.get("access_token") != self._token:
+    def _check_token(self, call: Call, version: Version, parameters: query.Array) -> None:
+        if version.bearer:
+            if not self._tokens.authorizes(call.authorization):
+                raise Refused("Invalid access token", self._choices.unauthorized_status)
+        elif not self._tokens.knows(parameters.get("access_token")):
             raise Refused("Invalid access token")
 
-    def _route(
-        self, call: Call, version: str, segments: list[str], parameters: query.Array
+    async def _route(
+        self, call: Call, version: Version, segments: list[str], parameters: query.Array
     ) -> Answer:
         match segments:
             case [] | ["database"] | ["profile"]:
@@ -73,110 +87,61 @@ class Api:
                 raise Refused(f"Invalid request, element {missing} is missing in 'directory' path")
             case ["identity", *_] if call.method == "GET":
                 return written(200, _IDENTITY)
+            case ["consumption", *_] if call.method == "GET":
+                return written(200, self._consumption.described(parameters))
             case ["profile", number, *rest]:
-                return self._profile(call, number, rest)
+                return self._profiles.answer(self._store, call, version, number, rest)
             case ["database", name, *rest]:
                 database = self._store.database(name)
                 if database is None:
                     raise Refused("No database with supplied ID")
-                return self._database(call, version, database, rest, parameters)
+                return await self._database(call, version, database, rest, parameters)
         raise Refused("Invalid method")
 
-    def _database(
+    async def _database(
         self,
         call: Call,
-        version: str,
+        version: Version,
         database: Database,
         rest: list[str],
         parameters: query.Array,
     ) -> Answer:
         match call.method, rest[:1]:
             case "PUT", ["profiles"]:
-                return self._put(call, version, database, parameters)
+                return await self._upserts.put(self._store, call, version, database, parameters)
             case "POST", ["profiles"]:
-                return self._post(call, database)
+                return self._post(call, version, database)
+            case "DELETE", ["profiles"]:
+                return self._delete(call, version, database)
             case "GET", ["profiles"]:
-                return written(200, pages.profiles(self._store, database, parameters))
+                page = pages.profiles(self._store, database, parameters, self._clock)
+                return written(200, page)
             case "GET", ["fields"]:
                 described = [field.described() for field in database.fields]
                 return written(200, pages.listed(described, parameters))
             case "GET", ["interests"]:
-                interests = [
-                    {"ID": str(n), "name": name, "group": ""}
-                    for n, name in enumerate(database.interests, start=1)
-                ]
-                return written(200, pages.listed(interests, parameters))
+                return written(200, pages.listed(_interests(database.interests), parameters))
         raise Refused("Invalid method")
 
-    def _profile(self, call: Call, number: str, rest: list[str]) -> Answer:
-        found = self._store.profile(int(number[:18])) if number.isdecimal() else None
-        if found is None:
-            raise Refused("No entity with supplied ID")
-        database, profile = found
-        match call.method, rest[:1]:
-            case "GET", []:
-                return written(200, profile.described(database))
-            case "GET", ["fields"]:
-                return written(200, profile.fields(database))
-        raise Refused("Invalid method")
+    def _post(self, call: Call, version: Version, database: Database) -> Answer:
+        change = self._changes.of_profiles(call, version, database)
+        if not self._changes.may_create(database, change):
+            raise Refused("Failed to create profile")
+        number = self._store.create(database, change).ID
+        call.ids.append(number)
+        return version.posted(number, call.place(f"profile/{number}"))
 
-    def _put(self, call: Call, version: str, database: Database, parameters: query.Array) -> Answer:
-        expressions = parameters.get("fields")
-        if not isinstance(expressions, dict):
-            raise Refused("URL parameter fields is required")
-        selection = conditions.required(expressions.values(), database)
-        sent = body.read(call.body, call.content_type)
-        values = database.values(body.fields(sent))
-        switches = database.switches(sent.get("interests"))
-        create = truth(parameters.get("create"))
-
-        def apply() -> tuple[list[Profile], bool]:
-            matches = self._store.select(database, selection)
-            creates = create and not matches
-            if creates:
-                touched = [self._store.create(database, values, switches)]
-            else:
-                touched = self._store.update(database, matches, values, switches)
-            call.ids.extend(profile.ID for profile in touched)
-            return touched, creates
-
-        if truth(parameters.get("async")):
-            self._later(apply)
-            return Answer(204, headers=()) if version == "v3" else Answer(200)
-        touched, created = apply()
-        return self._put_answer(call, version, [p.described(database) for p in touched], created)
-
-    def _put_answer(
-        self, call: Call, version: str, profiles: list[dict[str, Any]], created: bool
-    ) -> Answer:
-        if version == "v3" and not created:
-            return Answer(204, headers=())
-        if version == "v2" and self._put_result == "list":
-            return written(200, profiles)
-        if not created:
-            return Answer(200)
-        number = profiles[0]["ID"]
-        place = f"http://{call.host}/profile/{number}"
-        if version == "v3":
-            return _created(number, 201, ("X-location", place))
-        return _created(number, 303, ("Location", f"{place}?{call.query}"))
-
-    def _post(self, call: Call, database: Database) -> Answer:
-        sent = body.read(call.body, call.content_type)
-        values = database.values(body.fields(sent))
-        switches = database.switches(sent.get("interests"))
-        profile = self._store.create(database, values, switches)
-        call.ids.append(profile.ID)
-        return _created(str(profile.ID), 201)
-
-    def _later(self, change: Callable[[], object]) -> None:
-        self._waiting.append(change)
-        asyncio.get_running_loop().call_later(self._async_delay, self._apply_oldest)
-
-    def _apply_oldest(self) -> None:
-        # A timer applies the oldest change, not its own, so that changes keep their order.
-        self._waiting.popleft()()
+    def _delete(self, call: Call, version: Version, database: Database) -> Answer:
+        numbers = body.array(body.read(call).get("profiles"))
+        if numbers is None:
+            raise Refused("Invalid data provided")
+        for number in numbers.values():
+            found = self._store.profile(str(number))
+            if found and found[0] is database and not found[1].removed:
+                self._store.remove(database, found[1])
+                call.ids.append(found[1].ID)
+        return empty(version.done().status)
 
 
-def _created(number: str, status: int, *headers: tuple[str, str]) -> Answer:
-    return Answer(status, headers=(*Answer(status).headers, ("X-Created", number), *headers))
+def _interests(names: Iterable[str]) -> list[dict[str, Any]]:
+    return [{"ID": str(n), "name": name, "group": ""} for n, name in enumerate(names, start=1)]

@@ -1,4 +1,4 @@
-"""A connection that writes an answer in one piece, and can be reset.
+"""A connection that writes an answer in one piece, and can misbehave.
 
 uvicorn writes head and body apart. As two segments they would cost a second system call on both
 sides, and measurements of a client would contain it.
@@ -8,23 +8,41 @@ import asyncio
 import os
 import socket
 import struct
+from collections.abc import Iterable
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 # SO_LINGER with no time: closing the socket then sends a reset instead of an orderly end.
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's protocol over a transport that joins writes."""
+    """uvicorn's protocol over a transport that joins writes; requests know their connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Put the joining transport in between."""
         super().connection_made(_Joined(cast(asyncio.Transport, transport)))
 
+    def on_message_begin(self) -> None:
+        """Let the application find this connection in the scope of a request."""
+        super().on_message_begin()
+        self.scope["extensions"] = {"connection": self}  # type: ignore[dict-item]
+
+    def head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """Write status line and headers, for an answer that uvicorn would refuse to send."""
+        every = [*self.server_state.default_headers, *headers]
+        lines = b"".join(b"%b: %b\r\n" % pair for pair in every)
+        return STATUS_LINE[status] + lines + b"\r\n"
+
+    def end(self) -> None:
+        """Close the connection in order, what is written so far being sent."""
+        self.transport.close()
+
     def reset(self) -> None:
         """End the connection at once, without the orderly close."""
+        if self.transport.is_closing():
+            return
         descriptor = os.dup(self.transport.get_extra_info("socket").fileno())
         with socket.socket(fileno=descriptor) as duplicate:
             duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

@@ -1,108 +1,225 @@
-"""Faults that a test asks for: wrong answers, dropped connections, a slow API."""
+"""Which fault a call meets: rules in their order, counted, with seeded dice."""
 
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
-from tests.standin.answers import Answer, refusal
+from pydantic import TypeAdapter, ValidationError
 
-_KEYS = frozenset(("status", "message", "headers", "reset", "times", "until_reset", "latency"))
-_TITLES = {502: "502 Server Error"}
+from tests.standin import query, versions
+from tests.standin.call import Call
+from tests.standin.latency import Latency, drawn
+from tests.standin.rule import Rule
+from tests.standin.versions import Version
+
+_VALUE = re.compile(r".+?[=<>!~]{1,2}(.*)", re.DOTALL)
+_LATENCY: TypeAdapter[Latency] = TypeAdapter(Latency)
 
 
 class FaultError(Exception):
-    """The description of a fault makes no sense; the text says why."""
+    """A rule makes no sense; the text names the place and says what would."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """What happens instead of an answer: a connection dropped, or another answer."""
+class Decision:
+    """What a call meets: the rule that decides, and seconds to wait before it is carried out."""
 
-    reset: str | None
-    status: int
-    message: str | None
-    headers: tuple[tuple[str, str], ...]
+    rule: Rule | None
+    seconds: float
+    title: str | None
 
-    def answer(self) -> Answer:
-        """Answer with the API's error if there is a message, else with a load balancer's page."""
-        if self.message is not None:
-            answer = refusal(self.message, self.status)
-            return Answer(answer.status, answer.body, (*answer.headers, *self.headers))
-        title = _TITLES.get(self.status, "Loadbalancer Error")
-        page = (
-            f"<html><head><title>{title}</title></head>"
-            f"<body><h1>{title}</h1><p>Too many requests to handle.</p></body></html>\n"
-        )
-        return Answer(self.status, page.encode(), (("Content-Type", "text/html"), *self.headers))
+
+def parse(value: Any) -> list[Rule]:
+    """Read one rule or a list of rules, as decoded from JSON.
+
+    Raises:
+        FaultError: a rule makes no sense, or there is none.
+    """
+    if value == []:
+        raise FaultError("there is no rule in the list; DELETE takes the rules back")
+    if isinstance(value, list):
+        return [_rule(each, f"[{n}]") for n, each in enumerate(value)]
+    return [_rule(value, "")]
+
+
+def parse_latency(value: Any) -> Latency:
+    """Read a latency: a number of seconds, or a distribution.
+
+    Raises:
+        FaultError: it is neither.
+    """
+    try:
+        return _LATENCY.validate_python(value)
+    except ValidationError as error:
+        raise FaultError(_explained(error, value, "latency")) from None
 
 
 class Faults:
-    """The fault to come, how often, and the latency of every call in seconds."""
+    """The rules in force. `latency` is that of calls for which no rule has one, in seconds."""
 
-    def __init__(self, latency: float) -> None:
-        self._usual_latency = latency
-        self.clear()
+    def __init__(
+        self,
+        rules: Sequence[Rule] = (),
+        seed: int = 0,
+        latency: Latency = 0.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._seed = seed
+        self._latency = latency
+        self._now = now
+        self._dice = Random(seed)  # noqa: S311 - nothing secret
+        self._ordered: list[_Ordered] = []
+        self.add(rules)
 
-    def clear(self) -> None:
-        """Go back to no faults and the usual latency."""
-        self.latency = self._usual_latency
-        self._wanted: dict[str, Any] = {}
-        self._fault: Fault | None = None
-        self._left: int | None = 0
+    def replace(self, rules: Sequence[Rule]) -> None:
+        """Put rules in place of all others; their dice and counts start anew."""
+        self._ordered = []
+        self.add(rules)
 
-    def order(self, wanted: Any) -> None:
-        """Replace the present fault and latency by those of a JSON object.
+    def add(self, rules: Sequence[Rule]) -> None:
+        """Put rules behind those in force."""
+        first = len(self._ordered)
+        for number, rule in enumerate(rules, start=first):
+            # Dice for each rule: what one rule draws does not depend on the others.
+            dice = Random(f"{self._seed} {number}")  # noqa: S311 - nothing secret
+            self._ordered.append(_Ordered(rule, dice, self._now()))
 
-        Raises:
-            FaultError: the object is not understood; nothing changes then.
-        """
-        fault, left = _fault(wanted), _times(wanted)
-        latency = wanted.get("latency", self._usual_latency)
-        if not _number(latency) or latency < 0:
-            raise FaultError("latency must be a number of seconds")
-        self.latency, self._wanted = float(latency), wanted
-        self._fault, self._left = fault, left
+    def decide(self, call: Call) -> Decision:
+        """Count the call, and return what it meets: the first rule that applies, and latency."""
+        applying = self._applying(call) if self._ordered else []
+        deciding = next((each for each in applying if each.rule.what != "latency"), None)
+        happening = [each for each in applying if each is deciding or each.rule.what == "latency"]
+        for each in happening:
+            each.happened += 1
+        latencies = [
+            drawn(each.rule.latency, each.dice)
+            for each in happening
+            if each.rule.latency is not None
+        ]
+        seconds = sum(latencies) if latencies else drawn(self._latency, self._dice)
+        named = deciding or next(iter(happening), None)
+        return Decision(
+            rule=deciding.rule if deciding else None,
+            seconds=seconds,
+            title=named.rule.title if named else None,
+        )
 
-    def take(self) -> Fault | None:
-        """Return the fault for the call at hand, if its turn has come."""
-        if self._fault is None or self._left == 0:
-            return None
-        if self._left is not None:
-            self._left -= 1
-        return self._fault
+    def described(self) -> list[dict[str, Any]]:
+        """Describe the rules, how often each has happened, and how often it will; null: no end."""
+        return [ordered.described() for ordered in self._ordered]
+
+    def _applying(self, call: Call) -> list["_Ordered"]:
+        now, (version, segments) = self._now(), call.target()
+        template = _template(segments)
+        return [each for each in self._ordered if each.applies(call, version, template, now)]
+
+
+@dataclass(slots=True)
+class _Ordered:
+    rule: Rule
+    dice: Random
+    since: float
+    matched: int = 0
+    happened: int = 0
+
+    def applies(self, call: Call, version: Version, template: str, now: float) -> bool:
+        """Return whether its turn has come; every call that matches is counted for that."""
+        rule, age, start = self.rule, now - self.since, self.rule.after or 0.0
+        matches = (
+            start <= age
+            and (rule.lasts is None or age < start + rule.lasts)
+            and (rule.method is None or rule.method.upper() == call.method)
+            and (rule.version is None or versions.NAMED[rule.version] is version)
+            and rule.call in (None, template)
+            and (rule.key is None or any(rule.key in text for text in _texts(call)))
+        )
+        self.matched += matches
+        return matches and self._has_its_turn()
+
+    def _has_its_turn(self) -> bool:
+        rule = self.rule
+        return (
+            (rule.nth is None or self.matched in rule.nth)
+            and (rule.every is None or self.matched % rule.every == 0)
+            and (rule.rate is None or self.dice.random() < rule.rate)
+            and (rule.limit is None or self.happened < rule.limit)
+        )
 
     def described(self) -> dict[str, Any]:
-        """Describe what was ordered and how often it will still happen; null is without end."""
-        left = self._left if self._fault else 0
-        return {**self._wanted, "latency": self.latency, "left": left}
+        written = self.rule.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        left = None if self.rule.limit is None else self.rule.limit - self.happened
+        return {**written, "name": self.rule.title, "happened": self.happened, "left": left}
 
 
-def _fault(wanted: Any) -> Fault | None:
-    if not isinstance(wanted, dict):
-        raise FaultError("a fault is a JSON object")
-    if unknown := sorted(wanted.keys() - _KEYS):
-        raise FaultError(f"unknown key {unknown[0]}, known are {', '.join(sorted(_KEYS))}")
-    reset, status = wanted.get("reset"), wanted.get("status")
-    message, headers = wanted.get("message"), wanted.get("headers", {})
-    if reset not in (None, "before", "after"):
-        raise FaultError('reset must be "before" or "after"')
-    if status is not None and (not isinstance(status, int) or not 200 <= status <= 599):
-        raise FaultError("status must be a number from 200 to 599")
-    if reset and status:
-        raise FaultError("a fault is either a reset or a status")
-    if not isinstance(message, str | None) or not isinstance(headers, dict):
-        raise FaultError("message must be a text, and headers an object")
-    if not reset and not status:
-        return None
-    pairs = tuple((str(name), str(value)) for name, value in headers.items())
-    return Fault(reset, status or 0, message, pairs)
+def _template(segments: list[str]) -> str:
+    """Write a path without its id, and without the segments that the API ignores."""
+    has_id = segments[:1] in (["database"], ["profile"])
+    return "/".join(segments[:1] + (segments[2:3] if has_id else []))
 
 
-def _times(wanted: dict[str, Any]) -> int | None:
-    times = wanted.get("times", 1)
-    if not isinstance(times, int) or times < 0:
-        raise FaultError("times must be a whole number")
-    return None if wanted.get("until_reset") is True else times
+def _texts(call: Call) -> Iterator[str]:
+    """Give the values of conditions and of fields, as far as the call can be read."""
+    expressions = query.decode(call.query).get("fields", {})
+    for expression in expressions.values() if isinstance(expressions, dict) else ():
+        match = _VALUE.fullmatch(str(expression))
+        if match:
+            yield match[1]
+    yield from _leaves(_decoded(call))
 
 
-def _number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _decoded(call: Call) -> Any:
+    try:
+        return json.loads(call.body)
+    except (ValueError, RecursionError):
+        return query.decode(call.body.decode("utf-8", "replace"))
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    pending = [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, dict):
+            pending.extend(each.values())
+        elif isinstance(each, list):
+            pending.extend(each)
+        elif each is not None:
+            yield str(each)
+
+
+def _rule(value: Any, place: str) -> Rule:
+    if not isinstance(value, dict):
+        raise FaultError(f"{place or 'a fault'} must be an object, or a list of objects")
+    try:
+        return Rule.model_validate(value)
+    except ValidationError as error:
+        raise FaultError(_explained(error, value, place)) from None
+
+
+def _explained(error: ValidationError, value: Any, place: str) -> str:
+    texts = []
+    for each in error.errors(include_url=False):
+        text = each["msg"].removeprefix("Value error, ")
+        if each["type"] == "extra_forbidden":
+            known = ", ".join(about.alias or name for name, about in Rule.model_fields.items())
+            text = f"unknown key, known are {known}" if len(each["loc"]) == 1 else "unknown key"
+        elif isinstance(each["input"], (str, int, float)):
+            text = f"{text}, not {json.dumps(each['input'])[:80]}"
+        where = _place(value, each["loc"], each["type"] == "missing", place)
+        texts.append(f"{where}: {text}" if where else text)
+    return "; ".join(dict.fromkeys(texts))
+
+
+def _place(value: Any, loc: tuple[int | str, ...], missing: bool, place: str) -> str:
+    """Write where in the value it is; pydantic also names the alternatives that it tried."""
+    for part in loc:
+        try:
+            value = value[part]
+        except (LookupError, TypeError):
+            if not (missing and part == loc[-1]):
+                continue
+        place += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return place.removeprefix(".")

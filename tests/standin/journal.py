@@ -4,10 +4,12 @@ import json
 import time
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from tests.standin.calls import Call
+from tests.standin import query
+from tests.standin.call import Call
 
 LENGTH = 200_000
 
@@ -21,20 +23,22 @@ class Entry:
     call: Call
     seconds: float | None = None
     status: int | None = None
+    fault: str | None = None
 
     def described(self) -> dict[str, Any]:
         """Describe the entry as JSON, without the token."""
-        pairs = parse_qsl(self.call.query, keep_blank_values=True)
+        path = unquote(self.call.path.decode())
         return {
             "n": self.n,
             "time": self.time,
             "seconds": self.seconds,
             "method": self.call.method,
-            "path": unquote(self.call.path.decode()),
-            "query": [pair for pair in pairs if not pair[0].startswith("access_token")],
-            "body": _body(self.call.body),
+            "path": path,
+            "query": _without_token(self.call.query),
+            "body": None if _holds_token(path) else _body(self.call.body),
             "status": self.status,
             "ids": self.call.ids,
+            "fault": self.fault,
         }
 
 
@@ -52,9 +56,12 @@ class Journal:
         self._entries.append(entry)
         return entry
 
-    def described(self) -> list[dict[str, Any]]:
-        """Describe all entries, oldest first."""
-        return [entry.described() for entry in self._entries]
+    def described(self, after: int = 0) -> list[dict[str, Any]]:
+        """Describe the entries with a number above `after`, oldest first."""
+        first = self._number - len(self._entries)  # the number before the oldest one
+        known = min(max(after - first, 0), len(self._entries))
+        later = islice(self._entries, known, None)
+        return [entry.described() for entry in later]
 
     def reset(self) -> None:
         """Forget all entries and number from 1 again."""
@@ -62,8 +69,20 @@ class Journal:
         self._number = 0
 
 
+def _without_token(written: str) -> list[tuple[str, str]]:
+    pairs = parse_qsl(written, keep_blank_values=True)
+    return [pair for pair in pairs if query.variable(pair[0]) != "access_token"]
+
+
+def _holds_token(path: str) -> bool:
+    return path.strip("/").endswith("authenticate")
+
+
 def _body(body: bytes) -> Any:
+    """Decode JSON, if the value can be written as JSON again; the rest is text."""
     try:
-        return json.loads(body)
-    except ValueError:
+        value = json.loads(body)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
         return body.decode("utf-8", "replace")
+    return value

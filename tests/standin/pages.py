@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.standin import conditions, query
+from tests.standin.clock import Clock
 from tests.standin.schema import Database
 from tests.standin.store import Store
 from tests.standin.values import integer, truth
@@ -10,11 +11,13 @@ from tests.standin.values import integer, truth
 _DATA = ("ID", "fields", "interests", "modified")
 
 
-def profiles(store: Store, database: Database, parameters: query.Array) -> dict[str, Any]:
+def profiles(
+    store: Store, database: Database, parameters: query.Array, clock: Clock
+) -> dict[str, Any]:
     """Return one page of the profiles that match `fields[]`; unknown conditions are ignored."""
     expressions = parameters.get("fields")
     items = expressions.values() if isinstance(expressions, dict) else ()
-    selection = conditions.optional(items, database)
+    selection = conditions.optional(items, database, clock)
     start, limit = _window(parameters)
     order = _order(database, parameters)
     window = f"LIMIT {max(limit, 0)} OFFSET {max(start, 0)}" if start >= 0 else "LIMIT 0"
@@ -54,9 +57,9 @@ def _order(database: Database, parameters: query.Array) -> str:
     descending = str(parameters.get("order", "")).lower() in ("desc", "descending")
     direction = "DESC" if descending else "ASC"
     if name == "random":
-        return "random()"
+        return "chance()"
     if name == "modified":
         return f"modified {direction}, id"
     numbered = (field for field in database.fields if str(field.ID) == name)
     field = database.field(name) or next(numbered, None)
-    return f"{field.column} {direction}, id" if field else f"id {direction}"
+    return f"{field.compared} {direction}, id" if field else f"id {direction}"

@@ -24,6 +24,13 @@ def decode(query: str) -> Array:
     return result
 
 
+def variable(name: str) -> str:
+    """Return the variable that PHP makes of a decoded parameter name: `access.token[]` is
+    `access_token`.
+    """
+    return _split(name.partition("\0")[0].lstrip())[0]
+
+
 def _place(result: Array, name: str, value: str) -> None:
     base, keys = _split(name)
     target, key = result, base

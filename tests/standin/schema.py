@@ -1,10 +1,21 @@
-"""Databases as a seed file describes them: their fields and interests."""
+"""Databases as a seed file describes them: their fields and interests, and changes of both."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tests.standin.values import Stored, convert
+from tests.standin.clock import Clock
+from tests.standin.values import DATES, NUMBERS, Stored, convert
+
+_OFF: tuple[Any, ...] = (0, "", "0", None, [], {})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What profiles are to become: values by the position of their field, interests by name."""
+
+    values: dict[int, Stored]
+    switches: dict[str, bool]
 
 
 @dataclass(frozen=True)
@@ -19,9 +30,15 @@ class Field:
     index: bool
     column: str
 
-    def convert(self, value: Any) -> Stored:
+    @cached_property
+    def compared(self) -> str:
+        """What SQL compares: text in any case, choices exactly, dates as text, numbers as such."""
+        exact = self.type == "select" or self.type in DATES | NUMBERS
+        return self.column if exact else f"casefold({self.column})"
+
+    def convert(self, value: Any, clock: Clock) -> Stored:
         """Convert a JSON value to what this field stores."""
-        return convert(value, self.type, self.choices)
+        return convert(value, self.type, clock, self.choices)
 
     def described(self) -> dict[str, Any]:
         """Describe the field as `GET database/{id}/fields` does."""
@@ -65,13 +82,14 @@ class Database:
         position = self.positions.get(name.lower())
         return None if position is None else self.fields[position]
 
-    def values(self, sent: dict[str, Any]) -> dict[int, Stored]:
-        """Convert values by field name to values by position; unknown names are left out."""
-        found = ((self.positions.get(name.lower()), value) for name, value in sent.items())
-        return {n: self.fields[n].convert(value) for n, value in found if n is not None}
+    def change(self, fields: dict[str, Any], interests: object, clock: Clock) -> Change:
+        """Convert fields and interests by name; unknown names are left out."""
+        found = ((self.positions.get(name.lower()), value) for name, value in fields.items())
+        values = {n: self.fields[n].convert(value, clock) for n, value in found if n is not None}
+        return Change(values, self._switches(interests))
 
-    def switches(self, sent: object) -> dict[str, bool]:
-        """Read interests, a list of names or a map to 0 or 1; unknown names are left out.
+    def _switches(self, sent: object) -> dict[str, bool]:
+        """Read interests, a list of names or a map to 0 or 1.
 
         An object with the keys 0, 1, 2 is a list, as in PHP.
         """
@@ -82,6 +100,3 @@ class Database:
         if isinstance(sent, dict):
             return {name: sent[name] not in _OFF for name in sent if name in self.interests}
         return {}
-
-
-_OFF: tuple[Any, ...] = (0, "", "0", None, [], {})

@@ -3,10 +3,14 @@
 import itertools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from tests.standin.clock import Clock
 from tests.standin.schema import Database, Field
 from tests.standin.values import TYPES, convert
+
+# Databases, each with its profiles as objects with `fields` and `interests`.
+Seed: TypeAlias = list[tuple[Database, list[dict[str, Any]]]]
 
 
 class SeedError(Exception):
@@ -35,26 +39,34 @@ DEFAULT: dict[str, Any] = {
 }
 
 
-def read(path: Path | None) -> list[tuple[Database, list[dict[str, Any]]]]:
+def read(path: Path | None, clock: Clock) -> Seed:
     """Return the databases of a seed file, or the default one, each with its profiles.
 
     Raises:
         SeedError: the file can not be read, is no JSON, or describes something impossible.
     """
     if path is None:
-        return parse(DEFAULT)
+        return parse(DEFAULT, clock)
     try:
-        return parse(json.loads(path.read_text("utf-8")))
+        value = json.loads(path.read_text("utf-8"))
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        return parse(value, clock)
     except (OSError, ValueError) as error:
         raise SeedError(str(error)) from error
 
 
-def parse(seed: Any) -> list[tuple[Database, list[dict[str, Any]]]]:
-    """Return the databases that a decoded seed describes, each with its profiles."""
+def parse(seed: Any, clock: Clock) -> Seed:
+    """Return the databases that a decoded seed describes, each with its profiles.
+
+    Defaults of date fields are read once, by the clock.
+
+    Raises:
+        SeedError: it describes something impossible.
+    """
     _known(seed, "the seed", {"databases"})
     ids = itertools.count(1)
     databases = [
-        _database(entry, f"databases[{n}]", ids)
+        _database(entry, f"databases[{n}]", ids, clock)
         for n, entry in enumerate(_list(seed, "databases", "the seed"))
     ]
     _unique([str(database.ID) for database, _ in databases], "databases: id")
@@ -63,14 +75,14 @@ def parse(seed: Any) -> list[tuple[Database, list[dict[str, Any]]]]:
 
 
 def _database(
-    entry: Any, place: str, ids: "itertools.count[int]"
+    entry: Any, place: str, ids: "itertools.count[int]", clock: Clock
 ) -> tuple[Database, list[dict[str, Any]]]:
     _known(entry, place, {"id", "name", "fields", "interests", "profiles"})
     number = entry.get("id")
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise SeedError(f"{place}: id must be a whole number from 1 up")
     fields = tuple(
-        _field(field, f"{place}.fields[{n}]", next(ids), f"field{n}")
+        _field(field, f"{place}.fields[{n}]", next(ids), f"field{n}", clock)
         for n, field in enumerate(_list(entry, "fields", place))
     )
     _unique([field.name for field in fields], f"{place}.fields: name")
@@ -83,19 +95,19 @@ def _database(
     return database, profiles
 
 
-def _field(entry: Any, place: str, number: int, column: str) -> Field:
+def _field(entry: Any, place: str, number: int, column: str, clock: Clock) -> Field:
     _known(entry, place, {"name", "type", "default", "choices", "index"})
     kind = entry.get("type")
     if kind not in TYPES:
         raise SeedError(f"{place}: type {kind!r} is none of {', '.join(sorted(TYPES))}")
-    choices = tuple(choice.rstrip() for choice in _texts(entry, "choices", place))
+    choices = tuple(choice.rstrip(" \t\r\n\0\v") for choice in _texts(entry, "choices", place))
     if bool(choices) != (kind == "select"):
         raise SeedError(f"{place}: choices belong to the type select, and to no other")
     return Field(
         ID=number,
         name=_name(entry, place),
         type=kind,
-        default=convert(entry.get("default", ""), kind, choices),
+        default=convert(entry.get("default", ""), kind, clock, choices),
         choices=choices,
         index=entry.get("index") is True,
         column=column,

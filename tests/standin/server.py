@@ -1,32 +1,52 @@
-"""The stand-in over HTTP: the API at every path but `/__standin/...`, which is for tests."""
+"""The stand-in over HTTP: listen, and refuse connections for a while."""
 
 import asyncio
-import json
 import socket
-import time
 from collections.abc import Callable
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
-from tests.standin.answers import Answer, refusal
-from tests.standin.calls import Api, Call
+from tests.standin.balancer import RateLimit
+from tests.standin.calls import Api
+from tests.standin.choices import Choices
+from tests.standin.clock import Clock
 from tests.standin.connection import Connection
-from tests.standin.faults import FaultError, Faults
+from tests.standin.control import Control
+from tests.standin.exchange import Exchange
+from tests.standin.faults import Faults
 from tests.standin.journal import Journal
+from tests.standin.seed import Seed
 
 
 class Server(uvicorn.Server):
-    """Serves the API at a bound socket and tells when it is ready."""
+    """Serves the API at a bound socket and tells when it is ready.
+
+    `start_seed` is the data that the stand-in started with.
+    """
 
     def __init__(
-        self, api: Api, faults: Faults, listener: socket.socket, ready: Callable[[], None]
+        self,
+        api: Api,
+        clock: Clock,
+        choices: Choices,
+        faults: Faults,
+        *,
+        listener: socket.socket,
+        ready: Callable[[], None],
+        start_seed: Seed,
     ) -> None:
-        app = _application(Exchange(api, faults, Journal(), self.drop))
+        journal = Journal()
+        app = Exchange(
+            api=api,
+            clock=clock,
+            faults=faults,
+            journal=journal,
+            limit=RateLimit(choices.rate_limit, choices.rate_limit_answer),
+            refuse=self.refuse,
+            control=Control(
+                api, choices, faults, journal, start_seed=start_seed, clock=clock
+            ).application(),
+        )
         config = uvicorn.Config(
             app,
             http=Connection,
@@ -35,10 +55,15 @@ class Server(uvicorn.Server):
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=False,
+            date_header=False,  # An answer of the API has the date of the clock.
         )
         super().__init__(config)
         self._listener = listener
+        self._family, self._address = listener.family, listener.getsockname()
         self._ready = ready
+        self._refusing = False
+        self._listening_again: asyncio.Task[None] | None = None
 
     def serve_until_signal(self) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -52,110 +77,44 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End without waiting for calls in hand."""
         self.force_exit = True
-        for connection in list(self.server_state.connections):
-            if isinstance(connection, Connection):
-                connection.transport.close()
+        if self._listening_again:
+            self._listening_again.cancel()
+        for connection in self._connections():
+            connection.end()
         await super().shutdown(sockets)
 
-    def drop(self, client: tuple[str, int]) -> None:
-        """Reset the connection of a client, without an answer."""
-        for connection in list(self.server_state.connections):
-            if isinstance(connection, Connection) and connection.client == client:
-                connection.reset()
-                return
+    async def refuse(self, seconds: float) -> None:
+        """Refuse connections for a number of seconds from now on, and reset those there are."""
+        if not self._refusing:
+            self._refusing = True
+            for server in self.servers:
+                server.close()
+            reserved = await self._reserved()
+            self._listening_again = asyncio.create_task(self._listen_again(reserved, seconds))
+        for connection in self._connections():
+            connection.reset()
 
+    async def _listen_again(self, reserved: socket.socket, seconds: float) -> None:
+        try:
+            await asyncio.sleep(seconds)
+            await super().startup([reserved])
+            self._refusing = False
+        except asyncio.CancelledError:
+            reserved.close()
+            raise
 
-class Exchange:
-    """One request and its answer, through journal, latency and faults, as an ASGI application."""
-
-    def __init__(
-        self,
-        api: Api,
-        faults: Faults,
-        journal: Journal,
-        drop: Callable[[tuple[str, int]], None],
-    ) -> None:
-        self.faults = faults
-        self.journal = journal
-        self._api = api
-        self._drop = drop
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; the change is made after the latency, in one go."""
-        call = await _call(scope, receive)
-        entry = self.journal.begin(call)
-        begun = time.perf_counter()
-        if self.faults.latency:
+    async def _reserved(self) -> socket.socket:
+        """Bind the address again, without listening: nobody else can take it meanwhile."""
+        reserved = socket.socket(self._family)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        while True:
             try:
-                await asyncio.sleep(self.faults.latency)
-            except asyncio.CancelledError:
-                return  # The stand-in ends, and its connections are closed.
-        answer = self._answer(call)
-        entry.seconds = round(time.perf_counter() - begun, 6)
-        if answer is None:
-            self._drop(scope["client"])
-            await receive()
-            return
-        entry.status = answer.status
-        await _send(answer, send)
+                reserved.bind(self._address)
+            except OSError:
+                await asyncio.sleep(0.001)  # The event loop has not closed the old one yet.
+            else:
+                return reserved
 
-    def _answer(self, call: Call) -> Answer | None:
-        fault = self.faults.take()
-        if fault is None:
-            return self._api.answer(call)
-        if fault.reset == "after":
-            self._api.answer(call)
-        return None if fault.reset else fault.answer()
-
-
-def _application(exchange: Exchange) -> Starlette:
-    journal, faults = exchange.journal, exchange.faults
-
-    async def about_journal(request: Request) -> Response:
-        if request.method == "DELETE":
-            journal.reset()
-            return Response(status_code=204)
-        return JSONResponse(journal.described())
-
-    async def about_faults(request: Request) -> Response:
-        if request.method == "DELETE":
-            faults.clear()
-        elif request.method == "PUT":
-            try:
-                faults.order(json.loads(await request.body()))
-            except (ValueError, FaultError) as error:
-                return Response(refusal(str(error)).body, 400, media_type="application/json")
-        return JSONResponse(faults.described())
-
-    return Starlette(
-        routes=[
-            Route("/__standin/journal", about_journal, methods=["GET", "DELETE"]),
-            Route("/__standin/faults", about_faults, methods=["GET", "PUT", "DELETE"]),
-            Route("/{path:path}", exchange),
-        ]
-    )
-
-
-async def _call(scope: Scope, receive: Receive) -> Call:
-    headers = dict(scope["headers"])
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        message = await receive()
-        body += message.get("body", b"")
-    return Call(
-        method=scope["method"],
-        path=scope["raw_path"],
-        query=scope["query_string"].decode("latin-1"),
-        content_type=headers.get(b"content-type", b"").decode("latin-1"),
-        host=headers.get(b"host", b"localhost").decode("latin-1"),
-        body=body,
-    )
-
-
-async def _send(answer: Answer, send: Send) -> None:
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers]
-    if answer.status != 204:
-        headers.append((b"Content-Length", str(len(answer.body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    def _connections(self) -> list[Connection]:
+        every = self.server_state.connections
+        return [each for each in every if isinstance(each, Connection)]

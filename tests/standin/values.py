@@ -7,6 +7,7 @@ import re
 from typing import Any, TypeAlias
 
 from tests.standin import dates
+from tests.standin.clock import Clock
 
 Stored: TypeAlias = str | int | float
 
@@ -21,12 +22,12 @@ _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 _NUMBER = re.compile(r"[ \t\n\r\v\f]*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)", re.ASCII)
 
 
-def convert(value: Any, kind: str, choices: tuple[str, ...] = ()) -> Stored:
-    """Convert a JSON value to what a field of this type stores."""
+def convert(value: Any, kind: str, clock: Clock, choices: tuple[str, ...] = ()) -> Stored:
+    """Convert a JSON value to what a field of this type stores; a date may depend on the clock."""
     if kind in NUMBERS:
         return integer(value) if kind == "integer" else floating(value)
     if kind in DATES:
-        return _date(value, kind)
+        return _date(value, kind, clock)
     written = text(value)
     if kind == "select":
         return written if written in choices else ""
@@ -75,12 +76,12 @@ def truth(value: object) -> bool:
     return value is not None
 
 
-def _date(value: Any, kind: str) -> str:
+def _date(value: Any, kind: str, clock: Clock) -> str:
     empty = "" if kind.startswith("empty_") else dates.ZERO
     if value is None or isinstance(value, bool):
         moment = empty
     else:
-        found = dates.moment(text(value))
+        found = dates.moment(text(value), clock)
         moment = empty if found is None else found
     return moment if kind.endswith("datetime") else moment[:10]
 
