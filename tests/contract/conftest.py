@@ -1,4 +1,4 @@
-"""One stand-in for each way to answer a PUT, shared by all tests; each test uses its own keys."""
+"""Stand-ins that all tests share; each test uses its own keys."""
 
 import itertools
 import json
@@ -36,6 +36,7 @@ SEED: dict[str, Any] = {
                 {"name": "seen", "type": "datetime"},
                 {"name": "lastlogin", "type": "empty_datetime"},
                 {"name": "batch", "type": "text"},
+                {"name": "number", "type": "select", "choices": ["1", "2"]},
             ],
             "interests": ["football", "baseball", "tennis"],
         },
@@ -61,8 +62,29 @@ SEED: dict[str, Any] = {
                 {"fields": {"customerid": "three", "rank": 2}},
             ],
         },
+        {
+            "id": 6,
+            "name": "Many",
+            "fields": [{"name": "n", "type": "integer"}],
+            "profiles": [{"fields": {"n": n}} for n in range(1, 1002)],
+        },
+        {"id": 8, "name": "Bare"},
+        {"id": 9, "name": "2024", "fields": [{"name": "customerid", "type": "text"}]},
     ]
 }
+
+CONTRARY = (
+    "--put-result=empty",
+    "--put-update-status=303",
+    "--unknown-field=ignore",
+    "--unknown-body-field=error",
+    "--interests=replace",
+    "--unauthorized-status=400",
+    "--async-delay=3000",
+    "--count-errors=no",
+    "--blocked-domain=example.org",
+    "--blocked-domain=example.net",
+)
 
 _numbers = itertools.count(1)
 
@@ -78,15 +100,29 @@ def seed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def api(seed_file: Path) -> Iterator[StandIn]:
     """The API as its page describes it: a PUT answers with the list of profiles."""
-    with running("--seed-file", str(seed_file), "--async-delay", "0.3") as standin:
+    with running("--seed-file", str(seed_file), "--async-delay", "0.1") as standin:
         yield standin
 
 
 @pytest.fixture(scope="session")
 def silent(seed_file: Path) -> Iterator[StandIn]:
     """The API as it is since 2020: a PUT answers without a body."""
-    options = ("--seed-file", str(seed_file), "--async-delay", "0.3", "--put-result", "empty")
+    options = ("--seed-file", str(seed_file), "--async-delay", "0.1", "--put-result", "empty")
     with running(*options) as standin:
+        yield standin
+
+
+@pytest.fixture(scope="session")
+def contrary(seed_file: Path) -> Iterator[StandIn]:
+    """Every switch of behaviour is turned; what async=1 asks for never comes."""
+    with running("--seed-file", str(seed_file), *CONTRARY) as standin:
+        yield standin
+
+
+@pytest.fixture(scope="session")
+def fixed(seed_file: Path) -> Iterator[StandIn]:
+    """It is always 2026-11-23 10:00:00 UTC, and secrets come from a seed."""
+    with running("--seed-file", str(seed_file), "--deterministic") as standin:
         yield standin
 
 
