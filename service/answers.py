@@ -125,20 +125,24 @@ RULES = (
         ambiguous=True,
     ),
     Rule(
-        "an error text `Invalid access token`",
+        "2xx, 303, 400, 404 with the error text `Invalid access token`",
         _says("invalid access token"),
         "token",
         "the API calls the access token invalid",
     ),
-    Rule("an error text `No database with ...`", _says("no database with"), "unknown-database"),
     Rule(
-        "an error text `Invalid method` or `Invalid request, element ...`",
+        "the same with `No database with ...`",
+        _says("no database with"),
+        "unknown-database",
+    ),
+    Rule(
+        "the same with `Invalid method` or `Invalid request, element ...`",
         _says("invalid method", "invalid request, element"),
         "configuration",
         "the API does not know this call: is API_URL right?",
     ),
     Rule(
-        "an error text `URL parameter fields is required`",
+        "the same with `URL parameter fields is required`",
         _says("url parameter fields is required"),
         "configuration",
         "the selection did not reach the API: does a proxy change the query?",

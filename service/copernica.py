@@ -16,7 +16,7 @@ from service.metrics import Metrics
 from service.profiles import Answer, Call, NoResponse, Response
 from service.settings import Settings
 from service.tokens import Token, post_token, read_token
-from service.transport import CUT, TARGET, AiohttpTransport, failure
+from service.transport import CUT, SECONDS, TARGET, AiohttpTransport, failure
 
 _KEPT_HEADERS = frozenset(
     {b"content-type", b"date", b"location", b"retry-after", b"x-created", b"x-location"}
@@ -50,7 +50,7 @@ class _Server:
         self._path = parts.path
         self._query = query
 
-    def request(self, call: Call, token: Token | None) -> httpx.Request:
+    def request(self, call: Call, token: Token | None, seconds: float) -> httpx.Request:
         content_type = "" if call.body is None else call.content_type
         target = f"{self._path}{call.path}" or "/"
         query = "&".join(filter(None, (call.query, self._query)))
@@ -59,7 +59,10 @@ class _Server:
             self._origin,
             headers=_headers(self._host, content_type, "" if token is None else token.text),
             stream=httpx.ByteStream(call.body or b""),
-            extensions={TARGET: (f"{target}?{query}" if query else target).encode()},
+            extensions={
+                TARGET: (f"{target}?{query}" if query else target).encode(),
+                SECONDS: seconds,
+            },
         )
 
 
@@ -77,19 +80,27 @@ def _headers(host: str, content_type: str, bearer: str) -> httpx.Headers:
     return httpx.Headers({name: value for name, value in headers.items() if value})
 
 
-class _Tokens:
-    """The JWT of version 4: fetched when needed, by one call however many wait for it."""
+class Tokens:
+    """The JWT of version 4: fetched when needed, by one call however many wait for it.
 
-    def __init__(self, fetch: Callable[[], Awaitable[Token | NoResponse]]) -> None:
+    `now` is a clock in seconds.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[], Awaitable[Token | NoResponse]],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._fetch = fetch
+        self._now = now
         self._fetching: asyncio.Task[Token | NoResponse] | None = None
-        self.current: Token | None = None
+        self._current: Token | None = None
         self._received = self._refused = -math.inf
 
     async def get(self) -> Token | NoResponse:
         """Give the one in use until shortly before its end, then a new one."""
-        if self.current and time.monotonic() < self._received + self.current.usable:
-            return self.current
+        if self._current and self._now() < self._received + self._current.usable:
+            return self._current
         if self._fetching is None:
             self._fetching = asyncio.get_running_loop().create_task(self._renew())
         # A call that is cancelled must not take the token away from the others.
@@ -97,11 +108,10 @@ class _Tokens:
 
     def replace(self, token: Token) -> bool:
         """Forget a token that the API refuses; False if the one before was refused just now."""
-        if self.current is token:
-            now = time.monotonic()
-            if now < self._refused + _REFUSED_AGAIN:
+        if self._current is token:
+            if self._now() < self._refused + _REFUSED_AGAIN:
                 return False
-            self.current, self._refused = None, now
+            self._current, self._refused = None, self._now()
         return True
 
     def close(self) -> None:
@@ -112,8 +122,8 @@ class _Tokens:
     async def _renew(self) -> Token | NoResponse:
         try:
             token = await self._fetch()
-            self.current = token if isinstance(token, Token) else None
-            self._received = time.monotonic()
+            self._current = token if isinstance(token, Token) else None
+            self._received = self._now()
             return token
         finally:
             self._fetching = None
@@ -131,7 +141,8 @@ class Copernica:
         query = "" if in_header else f"access_token={quote(self._access_token, safe='')}"
         self._api = _Server(settings.api_url, query)
         self._auth = _Server(settings.auth_url)
-        self._tokens = _Tokens(self._fetch_token) if in_header else None
+        self._tokens = Tokens(self._fetch_token) if in_header else None
+        self._timeout = settings.request_timeout
         self._forms = _forms(self._access_token)
         self._metrics = metrics
         self._client = _Client(
@@ -160,38 +171,53 @@ class Copernica:
         await self._client.__aexit__(exc_type, exc_value, traceback)
 
     async def send(self, call: Call) -> Answer:
-        """Make a call: at most one request on the wire, and no exception for any answer.
+        """Make a call within REQUEST_TIMEOUT; no answer is an exception.
 
-        With version 4 a call that is refused for its token, and so not looked at, is made once
-        more with a new one.
+        At most one request for it is on the wire, but with version 4: one that is refused for its
+        token, and so not looked at, is made once more with a new one, in the time that is left.
         """
         if self._tokens is None:
-            return await self._exchange(call, self._api)
-        token = await self._tokens.get()
+            return await self._exchange(call, self._api, self._timeout)
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._timeout
+        token = await self._token(ends)
         if isinstance(token, NoResponse):
             return token
-        answer = await self._exchange(call, self._api, token)
-        if judge(answer).meaning == "token" and self._tokens.replace(token):
-            token = await self._tokens.get()
-            if isinstance(token, NoResponse):
-                return token
-            answer = await self._exchange(call, self._api, token)
-        return answer
+        answer = await self._exchange(call, self._api, ends - loop.time(), token)
+        if judge(answer).meaning != "token" or not self._tokens.replace(token):
+            return answer
+        token = await self._token(ends)
+        if isinstance(token, NoResponse):
+            return token
+        return await self._exchange(call, self._api, ends - loop.time(), token)
+
+    async def _token(self, ends: float) -> Token | NoResponse:
+        """Get a token while there is time left for the call."""
+        assert self._tokens is not None  # noqa: S101
+        try:
+            async with asyncio.timeout_at(ends):
+                return await self._tokens.get()
+        except TimeoutError:
+            return NoResponse("unreachable", "AUTH_URL gave no token in time")
 
     async def _fetch_token(self) -> Token | NoResponse:
-        answer = await self._exchange(post_token(self._access_token), self._auth)
-        return read_token(answer, time.time())
+        call = post_token(self._access_token)
+        return read_token(await self._exchange(call, self._auth, self._timeout), time.time())
 
-    async def _exchange(self, call: Call, server: _Server, token: Token | None = None) -> Answer:
+    async def _exchange(
+        self, call: Call, server: _Server, seconds: float, token: Token | None = None
+    ) -> Answer:
         started = time.perf_counter()
         self._metrics.in_flight.inc()
         try:
-            response = await self._client.send(server.request(call, token))
+            response = await self._client.send(server.request(call, token, seconds))
         except httpx.RequestError as error:
             answer: Answer = NoResponse(failure(error), _words(error))
             status = type(error).__name__
         else:
-            body = response.content if server is self._auth else self._clean(response.content)
+            # The answer of AUTH_URL is a token; no other may repeat one.
+            body = response.content
+            body = body if server is self._auth else self._without_tokens(body, token)
             answer = Response(
                 response.status_code, _kept(response.headers), body, response.extensions[CUT]
             )
@@ -202,13 +228,10 @@ class Copernica:
         self._metrics.api_request_seconds.labels(call.name).observe(time.perf_counter() - started)
         return answer
 
-    def _clean(self, body: bytes) -> bytes:
-        """Take the token out of a body that repeats it."""
+    def _without_tokens(self, body: bytes, token: Token | None) -> bytes:
         for form in self._forms:
             body = body.replace(form, b"***")
-        if self._tokens is not None and self._tokens.current is not None:
-            body = body.replace(self._tokens.current.text.encode(), b"***")
-        return body
+        return body if token is None else body.replace(token.text.encode(), b"***")
 
 
 def _forms(token: str) -> set[bytes]:
@@ -233,5 +256,5 @@ def _words(error: httpx.RequestError) -> str:
         case "misconfigured":
             text = "the address, or its certificate, cannot be used"
         case _:
-            text = "the API could not be reached"
+            text = "the server could not be reached"
     return f"{text} ({error})"

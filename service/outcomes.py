@@ -3,11 +3,14 @@
 Source: Copernica REST API, "PUT database profiles"; observed answers.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from html import escape
 from typing import Literal
+from urllib.parse import quote, quote_plus
 from zoneinfo import ZoneInfo
 
 from service.answers import Rule, error_text, judge
@@ -22,6 +25,7 @@ LONGEST_RETRY_AFTER = 300.0  # seconds; an API that asks for more is asked again
 
 _PROFILE_URL = re.compile(r"/profile/(\d+)/?(?:[?#]|$)", re.ASCII)
 _TOKEN = re.compile(r"access_token=[^&\s\"']*")
+_LONGEST_TEXT = 20_000  # characters of an answer that are looked at
 _TIMESTAMP = "%Y-%m-%d %H:%M:%S"
 
 
@@ -77,7 +81,7 @@ def decide(update: ProfileUpdate, answer: Answer, zone: ZoneInfo) -> Verdict:
 
 
 def found(update: ProfileUpdate, answer: Answer) -> tuple[Profile, ...] | Retry | Refused:
-    """Judge the answer to a GET of an update's profiles; a removed one is none."""
+    """Judge the answer to a GET of an update's profiles."""
     rule = judge(answer)
     if rule.meaning != "success" or isinstance(answer, NoResponse):
         return _failure(update, answer, rule)
@@ -86,7 +90,7 @@ def found(update: ProfileUpdate, answer: Answer) -> tuple[Profile, ...] | Retry 
     profiles = profiles_in(answer.body)
     if profiles is None:
         return Retry("outage", "the answer has no profiles")
-    return tuple(profile for profile in profiles if not profile.get("removed"))
+    return profiles
 
 
 def appeared_since(profile: Profile, since: datetime, zone: ZoneInfo) -> bool:
@@ -185,14 +189,29 @@ def _without_values(update: ProfileUpdate, message: str) -> str:
 
     A dead letter's headers are read by more people than its body.
     """
-    message = _TOKEN.sub("access_token=***", _on_one_line(message))
+    message = _TOKEN.sub("access_token=***", _on_one_line(message[:_LONGEST_TEXT]))
     values = {*update.fields.values(), *(condition.value for condition in update.conditions)}
-    for value in sorted(map(_on_one_line, values), key=len, reverse=True):
-        if len(value) > 2:
-            message = message.replace(value, "***")
-        elif value:
-            message = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "***", message)
+    written = {form for value in values for form in _written(value)}
+    for form in sorted(written, key=len, reverse=True):
+        if len(form) > 2:
+            message = message.replace(form, "***")
+        elif form:
+            message = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "***", message)
     return message[:200]
+
+
+def _written(value: str) -> set[str]:
+    """Write a value in the ways that an answer may repeat it: plain, JSON, URL, HTML."""
+    value = _on_one_line(value)
+    as_json = {json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
+    as_url = {quote(value, safe=""), quote_plus(value)}
+    return {
+        value,
+        *as_json,
+        *(form.replace("/", r"\/") for form in as_json),
+        *as_url,
+        escape(value),
+    }
 
 
 def _on_one_line(text: str) -> str:

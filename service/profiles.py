@@ -115,6 +115,11 @@ def profiles_in(body: bytes) -> tuple[Profile, ...] | None:
     return tuple(content)
 
 
+def present(profiles: tuple[Profile, ...]) -> tuple[Profile, ...]:
+    """Leave out a profile that has been removed, as only one that is read by its ID can be."""
+    return tuple(profile for profile in profiles if not profile.get("removed"))
+
+
 def fields_parameter(conditions: tuple[Condition, ...]) -> str:
     """Write conditions as the query's `fields[]`, one for each."""
     # Nothing is safe: a raw + reads as a blank, a raw & or # ends the condition.

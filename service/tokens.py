@@ -51,7 +51,9 @@ def read_token(answer: Answer, now: float) -> Token | NoResponse:
     if isinstance(answer, NoResponse):
         # Nothing has been sent to the API, whatever became of the call to AUTH_URL.
         name: Failure = "misconfigured" if answer.failure == "misconfigured" else "unreachable"
-        return NoResponse(name, f"AUTH_URL: {answer.error}")
+        return NoResponse(name, f"{answer.error}, at AUTH_URL")
+    if answer.cut:
+        return NoResponse("unreachable", "the token of AUTH_URL was cut short")
     match judge(answer).meaning:
         case "success":
             text = answer.body.decode("latin-1").strip().strip('"')

@@ -15,6 +15,7 @@ from yarl import URL
 from service.profiles import Failure
 
 CUT = "cut"
+SECONDS = "seconds"
 TARGET = "target"
 
 
@@ -31,6 +32,7 @@ _NEVER_SENT: tuple[tuple[type[BaseException], type[httpx.TransportError], Failur
     (aiohttp.ClientHttpProxyError, httpx.ProxyError, "unreachable"),
     (aiohttp.InvalidURL, httpx.UnsupportedProtocol, "misconfigured"),
     (aiohttp.NonHttpUrlClientError, httpx.UnsupportedProtocol, "misconfigured"),
+    (UnicodeError, httpx.UnsupportedProtocol, "misconfigured"),  # a host that is no name
 )
 _MAYBE_SENT: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
     (aiohttp.RedirectClientError, httpx.RemoteProtocolError),
@@ -68,8 +70,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """Sends requests as they are: no redirect, no cookie, no decompression, no second try.
 
     The request's extension `target` holds the raw path and query, which may contain the token and
-    so stay out of `request.url`. A body that ends early, or is over `max_body` bytes, is cut there,
-    and the response's extension `cut` is set: its status says what happened all the same.
+    so stay out of `request.url`; `seconds`, if given, is the time it may take. A body that ends
+    early, or is over `max_body` bytes, is cut there, and the response's extension `cut` is set: its
+    status says what happened all the same.
     """
 
     def __init__(
@@ -81,7 +84,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         max_body: int,
     ) -> None:
         self._connections = connections
-        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=connect_timeout)
+        self._connect_timeout = connect_timeout
+        self._timeout = timeout
         self._max_body = max_body
         self._session: aiohttp.ClientSession | None = None
 
@@ -89,7 +93,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._session = session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=self._timeout,
+            timeout=self._within(self._timeout),
             auto_decompress=False,
         )
         # aiohttp sends an idempotent request again when a reused connection closes without an
@@ -118,6 +122,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """
         assert self._session is not None, "use the client as a context manager"  # noqa: S101
         target: bytes = request.extensions.get(TARGET, request.url.raw_path)
+        seconds: float = request.extensions.get(SECONDS, self._timeout)
         origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
         try:
             async with self._session.request(
@@ -126,6 +131,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
                 data=await request.aread() or None,
                 allow_redirects=False,
+                timeout=self._within(seconds),
             ) as answer:
                 body, cut = await _read(answer.content, self._max_body)
                 if cut:
@@ -137,8 +143,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                     stream=httpx.ByteStream(body),
                     extensions={CUT: cut},
                 )
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
             raise translate(error) from None
+
+    def _within(self, seconds: float) -> aiohttp.ClientTimeout:
+        seconds = max(seconds, 0.001)  # 0 would be no limit
+        return aiohttp.ClientTimeout(total=seconds, connect=min(self._connect_timeout, seconds))
 
 
 async def _read(content: aiohttp.StreamReader, limit: int) -> tuple[bytes, bool]:

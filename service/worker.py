@@ -31,7 +31,14 @@ from service.outcomes import (
     decide,
     found,
 )
-from service.profiles import Profile, Response, get_profile, get_profiles, put_profiles
+from service.profiles import (
+    Profile,
+    Response,
+    get_profile,
+    get_profiles,
+    present,
+    put_profiles,
+)
 from service.results import Result, Source
 from service.settings import Settings
 from service.troubles import Troubles
@@ -272,7 +279,7 @@ class Worker:
             case Retry(detail=detail) | Refused(detail=detail):
                 return (), "none", f"not read back: {detail}"
             case profiles:
-                return profiles, "read-back", None
+                return present(profiles) if done.created_id else profiles, "read-back", None
 
     def _sleep(self, work: Work, retry: Retry) -> None:
         """Repeat an attempt later: its lane waits, its call slot does not."""

@@ -1,5 +1,6 @@
 """Behaviours 29 to 40: what a PUT of profiles changes, and what it answers."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -227,7 +228,7 @@ def test_37_by_a_switch_the_profiles_come_back(api: StandIn, key: str, version: 
     def expected(profiles: list[dict[str, Any]], got: Whole) -> Whole:
         headers = {"content-type": "application/json", "content-length": str(len(got[2]))}
         answer = api.call("GET", PATH, selection([f"customerid=={key}"]))
-        assert answer.json()["data"] == profiles
+        assert answer.json()["data"] == json.loads(got[2]) == profiles
         return 200, headers, got[2]
 
     none = put(0)

@@ -12,11 +12,12 @@ import pytest
 
 from service.events import ProfileUpdate
 from service.outcomes import Done, Refused, Retry, Verdict, decide, found
-from service.profiles import Answer, NoResponse, get_profile, get_profiles, put_profiles
+from service.profiles import Answer, NoResponse, get_profiles, put_profiles
 from tests.contract.clients import client
 from tests.raw_server import Handler, answering, raw_server, writing
-from tests.unit.samples import update
+from tests.unit.samples import event, update
 from tests.unit.test_tokens import jwt
+from tests.unit.world import World
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 DATE = "Mon, 23 Nov 2026 10:00:00 GMT"
@@ -350,12 +351,11 @@ async def test_p35_one_that_closes_upon_a_request_makes_it_ambiguous() -> None:
     assert (raw.connections, len(raw.requests)) == (1, 2)
 
 
-async def read_back(body: bytes, profile_id: str | None = None) -> object:
+async def read_back(body: bytes) -> object:
     """Give what the service finds in an answer to its read-back."""
     wanted = update()
-    call = get_profile(profile_id) if profile_id else get_profiles("1234", wanted.conditions)
     async with raw_server(answering(body)) as raw, client(raw.port) as api:
-        return found(wanted, await api.send(call))
+        return found(wanted, await api.send(get_profiles("1234", wanted.conditions)))
 
 
 @pytest.mark.parametrize(
@@ -368,7 +368,12 @@ async def test_p37_a_read_back_tells_how_many_there_are(count: int) -> None:
 
 async def test_p38_a_removed_profile_is_none() -> None:
     removed = {**PROFILE, "fields": {"customerid": ""}, "removed": "2024-01-01 00:00:00"}
-    assert await read_back(json.dumps(removed).encode(), "42") == ()
+    created = see_other(x_created="42", location=PLACE)
+    answers = (created, answering(json.dumps(removed).encode()))
+    async with raw_server(*answers) as raw, client(raw.port) as api:
+        world = World(api=lambda _settings, _metrics: api)
+        result = await world.end_soon(event(create=True))
+    assert (result["outcome"], result["matched"], result["profiles"]) == ("created", 0, [])
 
 
 @pytest.mark.parametrize(

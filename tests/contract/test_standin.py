@@ -152,6 +152,9 @@ def test_a_bad_file_of_faults_ends_the_start(tmp_path: Path, content: str | None
     assert "Traceback" not in ended.stderr
 
 
+MANY = [{"name": f"f{number}", "type": "text"} for number in range(1501)]
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -169,6 +172,10 @@ def test_a_bad_file_of_faults_ends_the_start(tmp_path: Path, content: str | None
             "databases[0].profiles[0]: there is no field 'a'",
         ),
         ('{"databases": [{"id": 1, "name": "x", "intrests": []}]}', "unknown key 'intrests'"),
+        (
+            json.dumps({"databases": [{"id": 1, "name": "x", "fields": MANY}]}),
+            "databases[0]: 1501 fields, but 1500 are the most there can be",
+        ),
     ],
 )
 def test_a_bad_seed_is_explained(tmp_path: Path, text: str, complaint: str) -> None:

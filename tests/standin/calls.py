@@ -22,8 +22,6 @@ from tests.standin.tokens import Tokens
 from tests.standin.upserts import Upserts
 from tests.standin.versions import Version
 
-__all__ = ["Api", "Call"]
-
 _IDENTITY = {"id": "1", "name": "standin", "description": "Stand-in", "company": "Example"}
 
 

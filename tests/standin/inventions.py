@@ -282,8 +282,8 @@ INVENTIONS = tuple(
             "spoilt_answers",
             (56,),
             "garbled lacks its last byte, or is { where there was no body, and 204 stays as it is; "
-            "cut promises at least one byte more than it sends; trickle sends head and body byte "
-            "by byte, then ends the connection as announced",
+            "cut promises at least one byte more than it sends, but leaves 204 whole; trickle "
+            "sends head and body byte by byte, then ends the connection as announced",
             "what an answer looks like that a fault spoils",
         ),
         (

@@ -39,6 +39,9 @@ DEFAULT: dict[str, Any] = {
 }
 
 
+_MOST_FIELDS = 1500  # SQLite ends at 2,000 columns
+
+
 def read(path: Path | None, clock: Clock) -> Seed:
     """Return the databases of a seed file, or the default one, each with its profiles.
 
@@ -85,6 +88,10 @@ def _database(
         _field(field, f"{place}.fields[{n}]", next(ids), f"field{n}", clock)
         for n, field in enumerate(_list(entry, "fields", place))
     )
+    if len(fields) > _MOST_FIELDS:
+        raise SeedError(
+            f"{place}: {len(fields)} fields, but {_MOST_FIELDS} are the most there can be"
+        )
     _unique([field.name for field in fields], f"{place}.fields: name")
     interests = _texts(entry, "interests", place)
     _unique(list(interests), f"{place}.interests: name")

@@ -4,7 +4,7 @@ import asyncio
 import json
 import selectors
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -121,10 +121,10 @@ class ScriptedCopernica(Copernica):
         self,
         settings: Settings,
         metrics: Metrics,
-        answer: Callable[[httpx.Request], httpx.Response],
+        answer: Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]],
     ) -> None:
         super().__init__(settings, metrics)
-        self._client._transport = httpx.MockTransport(answer)
+        self._client._transport = httpx.MockTransport(answer)  # type: ignore[arg-type] # httpx wants a coroutine
 
 
 def profiles(*content: dict[str, Any], status: int = 200, **headers: str) -> Response:

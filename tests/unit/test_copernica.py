@@ -9,9 +9,11 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from service.copernica import Tokens
 from service.metrics import Metrics
 from service.profiles import Call, NoResponse, Response, get_profile, put_profiles
-from service.transport import TARGET, failure
+from service.tokens import Token
+from service.transport import SECONDS, TARGET, failure
 from tests.unit.doubles import ScriptedCopernica, http_response
 from tests.unit.samples import TOKEN, delivery, event, settings, update
 from tests.unit.test_tokens import jwt
@@ -233,7 +235,10 @@ async def test_a_token_that_the_api_repeats_is_not_published(form: str, slash: s
 
 
 class Version4:
-    """A version 4 of the API and its AUTH_URL: gives tokens 1, 2, ... and refuses what it must."""
+    """A version 4 of the API and its AUTH_URL: gives tokens 1, 2, ... and refuses what it must.
+
+    Either takes some seconds of the loop's clock.
+    """
 
     def __init__(self, lifetime: float = 86_400, **values: Any) -> None:
         self.given: list[str] = []
@@ -241,6 +246,7 @@ class Version4:
         self.calls: list[httpx.Request] = []
         self.refused: set[int] = set()
         self.auth: Callable[[httpx.Request], httpx.Response] | None = None
+        self.auth_seconds = self.api_seconds = 0.0
         self._lifetime = lifetime
         addresses = {"api_url": "https://api.test/v4", "auth_url": "https://auth.test"}
         self.metrics = Metrics()
@@ -248,9 +254,10 @@ class Version4:
             settings(**{**addresses, **values}), self.metrics, self._handle
         )
 
-    def _handle(self, request: httpx.Request) -> httpx.Response:
+    async def _handle(self, request: httpx.Request) -> httpx.Response:
         if request.url.host == "auth.test":
             self.fetches.append(request)
+            await asyncio.sleep(self.auth_seconds)
             if self.auth:
                 return self.auth(request)
             number = len(self.fetches)
@@ -258,6 +265,7 @@ class Version4:
             return http_response(content=self.given[-1].encode())
         self.calls.append(request)
         number = self.given.index(request.headers["authorization"].removeprefix("Bearer ")) + 1
+        await asyncio.sleep(self.api_seconds)
         return http_response(401 if number in self.refused else 204)
 
     async def statuses(self, count: int) -> list[int]:
@@ -289,20 +297,38 @@ class TestVersion4:
         assert await api.statuses(20) == [204] * 20
         assert len(api.fetches) == 1
 
-    async def test_takes_a_new_one_shortly_before_the_end(self) -> None:
-        api = Version4(lifetime=0.02)
-        async with asyncio.timeout(10):
-            while len(api.fetches) < 3:
-                assert await api.statuses(1) == [204]
-                await asyncio.sleep(0.002)
-        assert len(set(api.given)) == len(api.fetches)
-
     async def test_renews_once_what_the_api_refuses(self) -> None:
         api = Version4()
         await api.statuses(1)
         api.refused = {1}
         assert await api.statuses(10) == [204] * 10
-        assert len(api.fetches) == 2
+        assert (len(api.fetches), len(api.calls)) == (2, 1 + 10 + 10)
+
+    async def test_a_call_and_all_that_it_takes_ends_with_the_request_timeout(self) -> None:
+        api = Version4(request_timeout=10)
+        api.auth_seconds, api.api_seconds, api.refused = 4, 1, {1}
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        answer = await api.client.send(PUT)
+        assert isinstance(answer, Response)
+        assert (answer.status, loop.time() - begun) == (204, 10)
+        assert [call.extensions[SECONDS] for call in api.calls] == [6, 1]
+
+    async def test_nothing_is_sent_when_the_token_took_all_the_time(self) -> None:
+        api = Version4(request_timeout=10)
+        api.auth_seconds = 15
+        late = await api.client.send(PUT)
+        assert late == NoResponse("unreachable", "AUTH_URL gave no token in time")
+        assert api.calls == []
+        assert await api.statuses(1) == [204]  # with the token that has come meanwhile
+        assert len(api.fetches) == 1
+
+    async def test_nothing_is_repeated_when_the_new_token_took_the_rest(self) -> None:
+        api = Version4(request_timeout=10)
+        await api.statuses(1)
+        api.auth_seconds, api.refused = 15, {1}
+        assert isinstance(await api.client.send(PUT), NoResponse)
+        assert len(api.calls) == 2
 
     async def test_does_not_renew_for_ever(self) -> None:
         api = Version4()
@@ -349,12 +375,82 @@ class TestVersion4:
             assert value("profile_sync_api_requests_total", labels) == count
 
     async def test_a_token_that_the_api_repeats_is_taken_out(self) -> None:
+        token = jwt({"iat": 0, "exp": 86400})
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            if request.url.host == "auth.test":
+                return http_response(content=token.encode())
+            return http_response(400, f"bad {request.headers['authorization']}".encode())
+
+        addresses = {"api_url": "https://api.test/v4", "auth_url": "https://auth.test"}
+        client = ScriptedCopernica(settings(**addresses), Metrics(), answer)
+        refused = await client.send(PUT)
+        assert isinstance(refused, Response)
+        assert refused.body == b"bad Bearer ***"
+
+    async def test_a_fetch_that_nobody_waits_for_ends_with_the_client(self) -> None:
         api = Version4()
-        await api.statuses(1)
-        (token,) = api.given
-        api.client._client._transport = httpx.MockTransport(
-            lambda _: http_response(400, f"bad {token}".encode())
-        )
-        answer = await api.client.send(PUT)
-        assert isinstance(answer, Response)
-        assert answer.body == b"bad ***"
+        api.auth_seconds = 1000
+        async with api.client:
+            call = asyncio.ensure_future(api.client.send(PUT))
+            await asyncio.sleep(1)
+            call.cancel()
+        await asyncio.sleep(0)
+        assert len(asyncio.all_tasks()) == 1
+
+
+class TestTokens:
+    """The token in use, by a clock of the test's own; `fetch` gives tokens 1, 2, ..."""
+
+    def setup_method(self) -> None:
+        self.now = 1000.0
+        self.fetched = 0
+        self.fails = False
+        self.tokens = Tokens(self.fetch, lambda: self.now)
+
+    async def fetch(self) -> Token | NoResponse:
+        self.fetched += 1
+        await asyncio.sleep(0)
+        return NoResponse("unreachable", "") if self.fails else Token(str(self.fetched), 100.0)
+
+    async def get(self) -> Token:
+        token = await self.tokens.get()
+        assert isinstance(token, Token)
+        return token
+
+    async def test_is_used_as_long_as_it_may(self) -> None:
+        assert (await self.get()).text == "1"
+        self.now += 99
+        assert (await self.get()).text == "1"
+        self.now += 1
+        assert (await self.get()).text == "2"
+
+    async def test_is_replaced_when_it_is_refused(self) -> None:
+        assert self.tokens.replace(await self.get())
+        assert (await self.get()).text == "2"
+
+    async def test_one_that_is_refused_at_once_is_not_replaced_for_a_minute(self) -> None:
+        self.tokens.replace(await self.get())
+        second = await self.get()
+        self.now += 59
+        assert not self.tokens.replace(second)
+        assert await self.get() is second
+        self.now += 1
+        assert self.tokens.replace(second)
+        assert (await self.get()).text == "3"
+
+    async def test_an_old_one_that_is_refused_takes_no_newer_away(self) -> None:
+        first = await self.get()
+        self.tokens.replace(first)
+        second = await self.get()
+        assert self.tokens.replace(first)
+        assert await self.get() is second
+
+    async def test_a_failure_is_not_kept(self) -> None:
+        await self.get()
+        self.now += 100
+        self.fails = True
+        assert isinstance(await self.tokens.get(), NoResponse)
+        assert isinstance(await self.tokens.get(), NoResponse)
+        self.fails = False
+        assert (await self.get()).text == "4"

@@ -1,7 +1,10 @@
+import html
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote, quote_plus
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -344,9 +347,9 @@ class TestFound:
             (profiles(), ()),
             (profiles(profile()), (profile(),)),
             (response(200, json.dumps(profile()).encode()), (profile(),)),
-            (profiles(profile(1, removed="2020-02-03 10:00:00"), profile(2)), (profile(2),)),
+            (profiles(profile(removed="false")), (profile(removed="false"),)),
         ],
-        ids=["none", "one in a list", "one", "one that was removed, and another"],
+        ids=["none", "one in a list", "one", "one in a list with an odd mark"],
     )
     def test_gives_the_profiles(self, answer: Response, result: object) -> None:
         assert found(update(), answer) == result
@@ -517,10 +520,39 @@ def test_a_refusal_with_half_a_character_is_one_all_the_same() -> None:
     assert verdict.detail.startswith("status 400: ")
 
 
+@pytest.mark.parametrize("value", ['Müller / a "quoted" <secret> & +x', "Den Haag/Zuid", "é"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        str,
+        json.dumps,
+        lambda value: json.dumps(value).replace("/", r"\/"),
+        lambda value: json.dumps(value, ensure_ascii=False),
+        lambda value: quote(value, safe=""),
+        quote_plus,
+        html.escape,
+    ],
+)
+def test_a_refusal_shows_no_value_however_it_is_written(
+    value: str, form: Callable[[str], str]
+) -> None:
+    written = form(value).strip('"')
+    for answer in (
+        response(400, f'{{"m": "bad {written} value"}}'.encode()),
+        error(f"bad {written} x"),
+    ):
+        verdict = judged(answer, fields={"name": value})
+        assert isinstance(verdict, Refused)
+        assert "***" in verdict.detail
+        assert written not in verdict.detail
+
+
 @pytest.mark.parametrize(
     ("content", "detail"),
     [
         (b"", "status 400"),
+        (b"no a1 for b2, but a1b2", "status 400: no *** for ***, but a1b2"),
+        (b"y" * 30_000, "status 400: " + "y" * 200),
         (b"no <b>good</b>", "status 400: no <b>good</b>"),
         (b'{"error":"John is\n locked"}', 'status 400: {"error":"*** is locked"}'),
         (b"see /x?access_token=tok-3f9c", "status 400: see /x?access_token=***"),
@@ -529,7 +561,8 @@ def test_a_refusal_with_half_a_character_is_one_all_the_same() -> None:
     ],
 )
 def test_a_refusal_of_another_shape_is_shown_in_short(content: bytes, detail: str) -> None:
-    assert judged(response(400, content)) == Refused("refused", detail)
+    fields = {"firstname": "John", "short": "a1", "shorter": "b2"}
+    assert judged(response(400, content), fields=fields) == Refused("refused", detail)
 
 
 def test_passes_on_how_long_the_authorization_server_wants_to_be_left_alone() -> None:

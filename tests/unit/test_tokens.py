@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.profiles import NoResponse
+from service.profiles import NoResponse, Response
 from service.tokens import Token, post_token, read_token
 from tests.unit.doubles import error, response
 
@@ -85,17 +85,21 @@ def test_one_that_does_not_say_its_end_is_used_for_an_hour(payload: object) -> N
     ("answer", "refusal"),
     [
         (
-            NoResponse("unreachable", "the API could not be reached (X)"),
-            NoResponse("unreachable", "AUTH_URL: the API could not be reached (X)"),
+            NoResponse("unreachable", "the server could not be reached (X)"),
+            NoResponse("unreachable", "the server could not be reached (X), at AUTH_URL"),
         ),
         (
             NoResponse("no-answer", "no answer came (X)"),
-            NoResponse("unreachable", "AUTH_URL: no answer came (X)"),
+            NoResponse("unreachable", "no answer came (X), at AUTH_URL"),
         ),
-        (NoResponse("misconfigured", "x"), NoResponse("misconfigured", "AUTH_URL: x")),
+        (NoResponse("misconfigured", "x"), NoResponse("misconfigured", "x, at AUTH_URL")),
         (
             response(503, HTML, retry_after="30"),
             NoResponse("unreachable", "AUTH_URL: status 503", 30.0),
+        ),
+        (
+            Response(200, {}, jwt({})[:-1].encode(), cut=True),
+            NoResponse("unreachable", "the token of AUTH_URL was cut short"),
         ),
         (response(200, HTML), NoResponse("unreachable", "AUTH_URL: status 200")),
         *(

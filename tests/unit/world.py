@@ -25,6 +25,7 @@ class World:
         self.settings = settings(**values)
         self.metrics = Metrics()
         self.troubles = Troubles()
+        self.acknowledged = asyncio.Event()
         self.link = FakeLink(self.journal)
         self.api = FakeCopernica(self.journal)
         self.worker = Worker(
@@ -43,7 +44,7 @@ class World:
                 "profile-sync.events",
                 "profile.update",
                 redelivered,
-                lambda: self.journal.append("ack"),
+                self._acknowledge,
             )
         )
 
@@ -62,8 +63,20 @@ class World:
         (result,) = self.results
         return result
 
+    async def end_soon(self, content: object) -> dict[str, Any]:
+        """Deliver one event in a loop whose clock is real; give its result when it is there."""
+        self.deliver(content)
+        async with asyncio.timeout(20):
+            await self.acknowledged.wait()
+        (result,) = self.results
+        return result
+
     def published_to(self, exchange: str) -> list[Message]:
         return [m for m in self.link.published if m.exchange == f"profile-sync.{exchange}"]
+
+    def _acknowledge(self) -> None:
+        self.journal.append("ack")
+        self.acknowledged.set()
 
     @property
     def results(self) -> list[dict[str, Any]]:
