@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from service import logs
 from service.events import InvalidReason
 from service.settings import Settings, WrongSettings
 from tests.contract.clients import client
@@ -186,22 +186,24 @@ def test_n17_neither_plain_http_nor_an_empty_token(values: dict[str, str]) -> No
 
 @pytest.mark.parametrize("version", ["v2", "v4"])
 async def test_n17_no_log_line_has_the_token(
-    version: str, capsys: pytest.CaptureFixture[str]
+    version: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     token, bearer = "tok-3f9c-secret", jwt({"iat": 0, "exp": 86400})
-    # At the lowest level, and with nothing to redact: the line itself must not have it.
-    logs.set_up("debug", "json", [])
     refused = answering(b'{"error":{"message":"No"}}', "400 Bad Request")
     down = answering(status="503 Service Unavailable")
-    for answer in (answering(), down, refused, LOST):
-        answers = [answer, answering(PROFILE)]
-        if version == "v4":
-            answers.insert(0, answering(bearer.encode()))
-        await result_of(event(), *answers, version=version, access_token=token, retry_base=0.001)
-    shown = capsys.readouterr().out
-    assert shown.count("event finished") == 4
-    assert token not in shown
-    assert bearer not in shown
+    # Every level, and before any redaction: the line itself must not have it.
+    with capture_logs() as ours, caplog.at_level("DEBUG"):
+        for answer in (answering(), down, refused, LOST):
+            answers = [answer, answering(PROFILE)]
+            if version == "v4":
+                answers.insert(0, answering(bearer.encode()))
+            quick = {"access_token": token, "retry_base": 0.001}
+            await result_of(event(), *answers, version=version, **quick)
+    assert [line["event"] for line in ours].count("event finished") == 4
+    assert caplog.records
+    for shown in (repr(ours), caplog.text):
+        assert token not in shown
+        assert bearer not in shown
 
 
 async def test_n18_a_redirect_is_not_followed() -> None:
