@@ -101,12 +101,12 @@ def _says(*texts: str) -> Callable[[Seen], bool]:
 
 RULES = (
     Rule(
-        "no connection: refused, host unknown, CONNECT_TIMEOUT; or AUTH_URL is down",
+        "no connection: refused, host unknown, CONNECT_TIMEOUT; or AUTH_URL is down, or a page",
         _failed("unreachable"),
         "outage",
     ),
     Rule(
-        "a certificate that is not trusted; or AUTH_URL gives no token",
+        "a certificate that is not trusted; or AUTH_URL answers without a token, and no page",
         _failed("misconfigured"),
         "configuration",
     ),

@@ -34,12 +34,13 @@ class Done:
     """The API took the update.
 
     `profiles` is None if the answer carried none: then `created_id`, or the selection, tells
-    which to read back.
+    which to read back. `unsure` if the answer was spoilt, so that it might be a creation.
     """
 
     outcome: Outcome
     profiles: tuple[Profile, ...] | None = None
     created_id: str | None = None
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,9 @@ def _success(update: ProfileUpdate, answer: Response, zone: ZoneInfo) -> Done:
         created_id = created_ids.pop() if len(created_ids) == 1 else None
         return Done("created", profiles or None, created_id)
     if profiles is None:
-        return Done("updated")
+        nowhere = answer.status == 303 and "location" not in answer.headers
+        spoilt = answer.cut or answer.body.strip() != b"" or nowhere
+        return Done("updated", unsure=update.create and spoilt)
     if not profiles:
         return Done("unmatched", profiles)
     if update.create and len(profiles) == 1 and _is_new(profiles[0], answer, zone):

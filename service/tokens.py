@@ -54,7 +54,8 @@ def read_token(answer: Answer, now: float) -> Token | NoResponse:
         return NoResponse(name, f"{answer.error}, at AUTH_URL")
     if answer.cut:
         return NoResponse("unreachable", "the token of AUTH_URL was cut short")
-    match judge(answer).meaning:
+    rule = judge(answer)
+    match rule.meaning:
         case "success":
             text = answer.body.decode("latin-1").strip().strip('"')
             if match := _JWT.fullmatch(text):
@@ -63,10 +64,11 @@ def read_token(answer: Answer, now: float) -> Token | NoResponse:
         case "token" | "refused":
             return NoResponse("token-refused", "AUTH_URL refuses the access token")
         case "outage":
-            detail = f"AUTH_URL: status {answer.status}"
+            detail = f"{rule.detail.format(status=answer.status)}, at AUTH_URL: is it right?"
             return NoResponse("unreachable", detail, retry_after(answer))
         case _:
-            return NoResponse("misconfigured", f"AUTH_URL: status {answer.status}: is it right?")
+            detail = f"status {answer.status}, at AUTH_URL: is it right?"
+            return NoResponse("misconfigured", detail)
 
 
 def _usable(payload: str, now: float) -> float:

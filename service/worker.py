@@ -7,6 +7,7 @@ has confirmed all of it. Only then may the next event of its lane start.
 import asyncio
 import random
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypedDict, Unpack
 
@@ -237,6 +238,10 @@ class Worker:
         """Correct a verdict by what else is known: the read-back, the look, earlier creations."""
         if done.outcome == "updated" and matched == 0:
             return "unmatched"
+        if done.unsure and len(profiles) == 1 and work.first_call_at is not None:
+            new = profiles[0].get("created") == profiles[0].get("modified")
+            if new and appeared_since(profiles[0], work.first_call_at, self._zone):
+                done = replace(done, outcome="created")
         if done.outcome == "updated" and work.created:
             return "created"
         if done.outcome == "created" and self._made_before(done.created_id, profiles):

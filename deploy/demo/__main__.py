@@ -45,7 +45,7 @@ def main() -> int:
         groups = read(folder)
         try:
             stage = _introduce(screen, signals, stack, Api(options.put_result, options.api_version))
-            differences = _story(screen, stage, groups)
+            differences = _story(screen, stage, groups, options.keep)
             if options.keep:
                 _conclude(screen, groups, differences)
                 tell_addresses(screen, stage, folder / f"{groups[0][0].name}.json")
@@ -107,7 +107,7 @@ def _introduce(screen: Screen, signals: Signals, stack: ExitStack, api: Api) -> 
     return set_up(screen, signals, stack, api)
 
 
-def _story(screen: Screen, stage: Stage, groups: list[list[Case]]) -> Differences:
+def _story(screen: Screen, stage: Stage, groups: list[list[Case]], kept: bool) -> Differences:
     """Publish the events and show what becomes of them; return what differs, by event."""
     cases = [case for group in groups for case in group]
     before = stage.standin.profiles()
@@ -121,7 +121,7 @@ def _story(screen: Screen, stage: Stage, groups: list[list[Case]]) -> Difference
     _show_metrics(screen, stage.service.metrics())
     letters = stage.sender.dead_letters()
     _show_dead_letter(screen, cases, letters)
-    _show_next(screen)
+    _show_next(screen, kept)
     for name, difference in (
         *checks.dead_letter_differences(cases, letters).items(),
         *checks.repeated(arrivals).items(),
@@ -227,10 +227,11 @@ def _show_dead_letter(screen: Screen, cases: list[Case], letters: list[DeadLette
     screen.pair("", "identical, byte for byte" if sent == letter.body else "not identical", 21)
 
 
-def _show_next(screen: Screen) -> None:
+def _show_next(screen: Screen, kept: bool) -> None:
     screen.title("Where to look next")
     screen.pair("deploy/demo/events/", "the events; expected.toml says why each ends so", 30)
-    screen.pair("./dev demo --keep", "the same, left running: send your own events", 30)
+    if not kept:
+        screen.pair("./dev demo --keep", "the same, left running: send your own events", 30)
     screen.pair("./dev demo --put-result empty", "an API that answers a PUT without profiles", 30)
     screen.pair("./dev demo --api-version 4", "the API's newest version, with its JWT", 30)
     screen.pair("README.md", "events, results, dead letters, settings, limits", 30)

@@ -115,7 +115,7 @@ ROWS = [
     Row(
         # Read back by its selection, and so looked up.
         "P07 303 without Location, or with a body",
-        Done("updated"),
+        Done("updated", unsure=True),
         [see_other(), see_other(b"See elsewhere"), see_other(b"See elsewhere", location=SELF)],
     ),
     Row(
@@ -231,7 +231,7 @@ ROWS = [
     Row("P33 half a head", MAYBE, [writing(b"HTTP/1.1 200 OK\r\nX-Crea", close=True)]),
     Row(
         "P34 a body cut short or broken",
-        Done("updated"),
+        Done("updated", unsure=True),
         [
             writing(head("200 OK", "Content-Length: 99") + b'[{"ID"', close=True),
             answering(b'[{"ID": "42", "fiel'),

@@ -12,6 +12,7 @@ from tests.unit.doubles import error, response
 
 NOW = 1_800_000_000.0
 HOUR = 3600.0
+PAGE = "with an HTML page, at AUTH_URL: is it right?"
 HTML = b"<html>Too many requests</html>"
 
 
@@ -95,13 +96,16 @@ def test_one_that_does_not_say_its_end_is_used_for_an_hour(payload: object) -> N
         (NoResponse("misconfigured", "x"), NoResponse("misconfigured", "x, at AUTH_URL")),
         (
             response(503, HTML, retry_after="30"),
-            NoResponse("unreachable", "AUTH_URL: status 503", 30.0),
+            NoResponse("unreachable", f"status 503 {PAGE}", 30.0),
         ),
         (
             Response(200, {}, jwt({})[:-1].encode(), cut=True),
             NoResponse("unreachable", "the token of AUTH_URL was cut short"),
         ),
-        (response(200, HTML), NoResponse("unreachable", "AUTH_URL: status 200")),
+        (
+            response(200, HTML),
+            NoResponse("unreachable", f"status 200 {PAGE}"),
+        ),
         *(
             (refused, NoResponse("token-refused", "AUTH_URL refuses the access token"))
             for refused in (
@@ -112,8 +116,8 @@ def test_one_that_does_not_say_its_end_is_used_for_an_hour(payload: object) -> N
                 response(403),
             )
         ),
-        (response(404), NoResponse("misconfigured", "AUTH_URL: status 404: is it right?")),
-        (response(302), NoResponse("misconfigured", "AUTH_URL: status 302: is it right?")),
+        (response(404), NoResponse("misconfigured", "status 404, at AUTH_URL: is it right?")),
+        (response(302), NoResponse("misconfigured", "status 302, at AUTH_URL: is it right?")),
         *(
             (
                 response(200, content),

@@ -549,6 +549,21 @@ class TestAmbiguousCreate:
         assert (result["outcome"], result["attempts"]) == ("created", 2)
         assert world.sample("profiles_created_total") == 1
 
+    @pytest.mark.parametrize(
+        "spoilt",
+        [response(200, b"[{"), Response(200, {}, b"[", cut=True), response(303)],
+        ids=["broken", "cut", "nowhere"],
+    )
+    @pytest.mark.parametrize("outcome", ["created", "updated"])
+    async def test_is_told_by_the_read_back_if_the_answer_was_spoilt(
+        self, spoilt: Response, outcome: str
+    ) -> None:
+        world = World()
+        made = created_at(datetime.now(UTC)) if outcome == "created" else profile()
+        world.api.answers.extend([spoilt, profiles(made)])
+        result = await world.end(event(**CREATE))
+        assert (result["outcome"], result["source"]) == (outcome, "read-back")
+
     async def test_that_was_an_update_is_one(self) -> None:
         world = World()
         world.api.answers.extend([NO_ANSWER, profiles(profile()), profiles(profile())])
