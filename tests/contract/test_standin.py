@@ -1,5 +1,7 @@
 """What the stand-in is besides an API: its start and end, its options, its speed."""
 
+import contextlib
+import io
 import json
 import re
 import signal
@@ -13,7 +15,7 @@ import pytest
 
 from tests.contract.standins import ROOT, StandIn, eventually, running, selection
 from tests.contract.wire import IDENTITY, Wire
-from tests.standin import seed
+from tests.standin import __main__, seed
 from tests.standin.clock import Clock
 
 
@@ -97,7 +99,7 @@ def test_its_port_may_be_taken(api: StandIn) -> None:
     """One line on stderr without a traceback, and exit code 1."""
     ended = start("--port", str(api.address[1]))
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith("can not listen on 127.0.0.1 port ")
+    assert ended.stderr.startswith("cannot listen on 127.0.0.1 port ")
     assert ended.stderr.count("\n") == 1
 
 
@@ -192,3 +194,28 @@ def test_a_bad_seed_file_ends_the_start(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("seed file ")
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--port", "99999"), "--port: a port is a number from 0 to 65535"),
+        (("--port", "-1"), "--port: a port is a number from 0 to 65535"),
+        (("--deterministic", "yesterday"), "write an instant like 2026-11-23T10:00:00Z"),
+        (("--rate-limit", "0"), "write a whole number of calls, from 1 up"),
+        (("--latency", "quick"), "write seconds, like 0.02, or a distribution"),
+        (("--latency", '{"uniform": [2, 1]}'), "the first number must not be above the second"),
+        (("--jwt-seconds", "-5"), "write a number above 0"),
+        (("--async-delay", "x"), "write seconds from 0 to below 3600"),
+        (("--put-result", "some"), "invalid choice: 'some'"),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_option_is_explained(options: tuple[str, ...], complaint: str) -> None:
+    """One line says what to write; no traceback, and no private name."""
+    with pytest.raises(SystemExit) as ended, contextlib.redirect_stderr(io.StringIO()) as said:
+        __main__.parser().parse_args(options)
+    last = said.getvalue().splitlines()[-1]
+    assert ended.value.code == 2
+    assert complaint in last
+    assert "value: " not in last

@@ -29,7 +29,8 @@ When it listens it prints one line of JSON: {"url": "http://127.0.0.1:8080", "pu
 """
 _EPILOG = """\
 try it:
-  python -m tests.standin --port 8080 --deterministic
+  ./dev standin --port 8080 --deterministic        in a checkout, where all is set up by itself
+  python -m tests.standin --port 8080              in the image, or with .venv active
 
   curl -X PUT -H 'Content-Type: application/json' \\
     -d '{"fields": {"customerid": "4567", "firstname": "John"}, "interests": {"football": 1}}' \\
@@ -52,16 +53,23 @@ for tests, without a token:
   PUT DELETE            /__standin/seed       other data; DELETE goes back to the start
   GET                   /openapi.json         all calls, as OpenAPI 3.1
 
+for a service that calls version 4: API_URL=http://.../v4, AUTH_URL=http://.../authenticate
+
 some faults:
   {"status": 503, "times": 3}                  the load balancer's page, three times
   {"status": 503, "until_reset": true}         ... until DELETE /__standin/faults
   {"status": 429, "headers": {"Retry-After": "5"}}
   {"status": 400, "message": "Invalid access token", "times": 2}
-  {"reset": "after", "rate": 0.01, "call": "database/profiles"}
+  {"reset": "after", "rate": 0.01, "call": "database/profiles", "method": "PUT"}
                                                1 PUT of 100 is done, but the connection reset
+  {"refuse": 5, "nth": 10}                     the 10th call is reset, then nothing listens for 5 s
   {"latency": {"lognormal": {"median": 0.02, "p99": 0.5}}}
 
-seed file:
+Without "times" a fault happens once; with rate, nth, every, key or for, and a latency alone, until
+it is taken back. A status without "message" or "body" is an HTML page, as of a load balancer.
+
+seed file (types of fields: text, email, phone, phone_fax, phone_gsm, big, select, integer, float,
+date, empty_date, datetime, empty_datetime, foreign_key):
   {"databases": [{"id": 1234, "name": "Customers",
     "fields": [{"name": "customerid", "type": "text", "index": true},
                {"name": "country", "type": "select", "choices": ["nl", "be"], "default": "nl"}],
@@ -74,7 +82,7 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT, then exit with 0."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    options = _parser().parse_args()
+    options = parser().parse_args()
     clock, chosen = Clock(options.deterministic), choices.chosen(options)
     dice = _dice(options)
     databases, rules = _databases(options.seed_file, clock), _rules(options.faults)
@@ -84,7 +92,11 @@ def main() -> None:
     try:
         listener = socket.create_server((options.host, options.port), backlog=2048)
     except OSError as error:
-        sys.exit(f"can not listen on {options.host} port {options.port}: {error}")
+        reason = error.strerror or str(error)
+        sys.exit(
+            f"cannot listen on {options.host} port {options.port}: {reason.partition(' (')[0]}; "
+            "try another --port, or 0 for a free one"
+        )
     host, port = listener.getsockname()[:2]
 
     def tell() -> None:
@@ -121,27 +133,28 @@ def _rules(path: Path | None) -> list[Any]:
         sys.exit(f"faults file {path}: {error}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    made = argparse.ArgumentParser(
         prog="python -m tests.standin",
         usage="%(prog)s [options]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_start(parser.add_argument_group("to start with").add_argument)
-    _add_trouble(parser.add_argument_group("trouble and chance").add_argument)
-    choices.add_options(parser.add_argument_group("what is not known of the API, or has changed"))
-    return parser
+    _add_start(made.add_argument_group("to start with").add_argument)
+    _add_trouble(made.add_argument_group("trouble and chance").add_argument)
+    choices.add_options(made.add_argument_group("what is not known of the API, or has changed"))
+    return made
 
 
 def _add_start(add: Callable[..., Any]) -> None:
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("--port", type=int, default=0, help="port, 0 takes a free one (default: %(default)s)")
+    add("--port", type=_port, default=0, help="port, 0 takes a free one (default: %(default)s)")
     add("--token", default="demo-token", help="the access token (default: %(default)s)")
     add(
         "--jwt-seconds",
-        type=float,
+        type=choices.positive,
         default=DAY,
         metavar="SECONDS",
         help="how long a token of version 4 is valid (default: %(default)s)",
@@ -188,15 +201,27 @@ def _add_trouble(add: Callable[..., Any]) -> None:
     )
 
 
+def _port(written: str) -> int:
+    if not written.isdecimal() or int(written) > 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(written)
+
+
 def _latency(written: str) -> Any:
     try:
         return faults.parse_latency(json.loads(written))
     except faults.FaultError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+    except ValueError as error:
+        text = 'write seconds, like 0.02, or a distribution, like {"uniform": [0.02, 0.2]}'
+        raise argparse.ArgumentTypeError(text) from error
 
 
 def _instant(written: str) -> datetime:
-    instant = datetime.fromisoformat(written)
+    try:
+        instant = datetime.fromisoformat(written)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"write an instant like {_INSTANT}") from error
     return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 

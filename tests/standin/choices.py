@@ -6,6 +6,7 @@ list of behaviours that the stand-in plays.
 
 import argparse
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -23,19 +24,37 @@ def seconds(written: str) -> float:
     """Read a number of seconds, below one hour.
 
     Raises:
-        ValueError: it is no such number.
+        ArgumentTypeError: it is no such number.
     """
-    number = float(written)
+    number = _number(written)
     if not 0 <= number < 3600:
-        raise ValueError(written)
+        raise argparse.ArgumentTypeError("write seconds from 0 to below 3600, like 0.05")
     return number
+
+
+def positive(written: str) -> float:
+    """Read a number above 0.
+
+    Raises:
+        ArgumentTypeError: it is no such number.
+    """
+    number = _number(written)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError("write a number above 0")
+    return number
+
+
+def _number(written: str) -> float:
+    try:
+        return float(written)
+    except ValueError:
+        return math.nan
 
 
 def _rate(written: str) -> int | None:
-    number = int(written)
-    if number < 1:
-        raise ValueError(written)
-    return number
+    if not written.isdecimal() or int(written) < 1:
+        raise argparse.ArgumentTypeError("write a whole number of calls, from 1 up")
+    return int(written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +111,8 @@ class Choices:
     blocked_domain: tuple[str, ...] = _switch(
         ("126.com",),
         (41,),
-        "no profile is created with an e-mail address in this domain; may be repeated, and none "
-        "blocks nothing",
+        "no profile is created with an e-mail address in this domain; may be repeated, and "
+        "the word none blocks nothing",
         str,
         "DOMAIN",
     )

@@ -126,7 +126,9 @@ def _guarded(endpoint: Callable[[Request], Awaitable[Answer]]) -> Endpoint:
 
 
 def _response(answer: Answer) -> Response:
-    return Response(answer.body, answer.status, dict(answer.headers))
+    # For people at a terminal: their prompt stands on a line of its own.
+    body = answer.body and answer.body + b"\n"
+    return Response(body, answer.status, dict(answer.headers))
 
 
 def _refused(_: Request, error: Exception) -> Response:

@@ -135,7 +135,12 @@ class Rule(BaseModel):
     version: Literal["v1", "v2", "v3", "v4"] | None = None
     after: Seconds | None = Field(None, description="seconds from when it was ordered")
     lasts: Seconds | None = Field(None, alias="for", description="seconds it is in force")
-    times: int | None = Field(None, ge=0, description="how often at most")
+    times: int | None = Field(
+        None,
+        ge=0,
+        description="how often at most; without it once, or with rate, nth, every, key, for or "
+        "latency until it is taken back",
+    )
     until_reset: Literal[True] | None = Field(None, description="without end")
 
     @field_validator("cut", mode="before", json_schema_input_type=int | Literal[True] | None)

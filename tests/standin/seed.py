@@ -106,10 +106,13 @@ def _field(entry: Any, place: str, number: int, column: str, clock: Clock) -> Fi
     _known(entry, place, {"name", "type", "default", "choices", "index"})
     kind = entry.get("type")
     if kind not in TYPES:
-        raise SeedError(f"{place}: type {kind!r} is none of {', '.join(sorted(TYPES))}")
+        given = "a type is missing; it is one" if kind is None else f"type {kind!r} is none"
+        raise SeedError(f"{place}: {given} of {', '.join(sorted(TYPES))}")
     choices = tuple(choice.rstrip(" \t\r\n\0\v") for choice in _texts(entry, "choices", place))
-    if bool(choices) != (kind == "select"):
-        raise SeedError(f"{place}: choices belong to the type select, and to no other")
+    if kind == "select" and not choices:
+        raise SeedError(f"{place}: the type select needs choices")
+    if choices and kind != "select":
+        raise SeedError(f"{place}: choices belong to the type select alone")
     return Field(
         ID=number,
         name=_name(entry, place),
