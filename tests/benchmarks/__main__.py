@@ -60,7 +60,7 @@ def one_round(options: argparse.Namespace, mail: Mail, service: Service) -> floa
         *(
             {
                 "id": f"evt-{number}",
-                "database": 1,
+                "database": 1234,
                 "where": {"customerid": f"{number % options.keys}"},
                 "create": True,
                 "fields": {"firstname": f"{number}"},

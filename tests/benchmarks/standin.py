@@ -21,10 +21,10 @@ from tests.programs import StandIn
 
 _SIZES = (100, 100_000)
 _PUT = (
-    "PUT /v2/database/1/profiles?fields%5B%5D=customerid%3D%3D{key}&create={create}&async=0"
+    "PUT /v2/database/1234/profiles?fields%5B%5D=customerid%3D%3D{key}&create={create}&async=0"
     "&access_token=demo-token"
 )
-_GET = "GET /v2/database/1/profiles?fields%5B%5D=customerid%3D%3D{key}&access_token=demo-token"
+_GET = "GET /v2/database/1234/profiles?fields%5B%5D=customerid%3D%3D{key}&access_token=demo-token"
 
 
 def main() -> None:
@@ -122,7 +122,7 @@ def _selection_seconds(size: int) -> float:
     """Return the median seconds of a selection by an indexed field, among `size` profiles."""
     fields = [{"name": "customerid", "type": "text", "index": True}]
     profiles = [{"fields": {"customerid": f"{n}"}} for n in range(size)]
-    databases = [{"id": 1, "name": "Customers", "fields": fields, "profiles": profiles}]
+    databases = [{"id": 1234, "name": "Customers", "fields": fields, "profiles": profiles}]
     with _standin() as api:
         seed = {"databases": databases}
         httpx.put(f"{api.url}/__standin/seed", json=seed, timeout=120).raise_for_status()

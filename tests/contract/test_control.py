@@ -12,6 +12,7 @@ import pytest
 from tests.contract.conftest import CONTRARY
 from tests.contract.standins import StandIn, eventually, message, running, selection
 from tests.contract.wire import IDENTITY, Wire
+from tests.standin.behaviours import BEHAVIOURS
 
 TOKEN = "hush-hush-token"
 
@@ -35,7 +36,7 @@ def test_57_calls_beyond_the_rate_are_refused() -> None:
         refused: list[httpx.Response] = []
 
         def is_refused() -> bool:
-            refused.append(standin.put(["customerid==x"], {}, database="1", create=1))
+            refused.append(standin.put(["customerid==x"], {}, database="1234", create=1))
             return refused[-1].status_code == 503
 
         eventually(lambda: burst(standin, 40).count("503") > 0 and is_refused())
@@ -189,6 +190,15 @@ def test_58_its_own_calls_are_neither_noted_nor_faulted(silent: StandIn) -> None
         assert silent.journal() == []
 
 
+def test_58_what_is_for_tests_ends_its_lines(silent: StandIn) -> None:
+    """So that a prompt begins a line of its own; lists have an item a line."""
+    for path in ("/__standin", "/openapi.json", "/__standin/choices", "/__standin/nothing"):
+        assert silent.send("GET", path).text.endswith(("}\n", "]\n"))
+    choices = silent.send("GET", "/__standin/choices")
+    assert len(choices.text.splitlines()) == len(choices.json())
+    assert silent.send("GET", "/__standin/faults").text == "[]\n"
+
+
 def test_58_there_is_an_index_of_what_is_for_tests(silent: StandIn) -> None:
     """It names the other addresses."""
     text = json.dumps(silent.send("GET", "/__standin").json())
@@ -228,13 +238,13 @@ def transcript(*options: str) -> list[tuple[int, list[tuple[str, str]], bytes]]:
     """Run a stand-in and make some calls; return all it answered, but for its port."""
     answers = []
     with running("--put-result", "list", *options) as standin:
-        number = standin.post({"fields": {"customerid": "a"}}, database="1")
+        number = standin.post({"fields": {"customerid": "a"}}, database="1234")
         body = {"fields": {"customerid": "b"}}
         for answer in (
             standin.send("POST", "/authenticate", data={"access_token": "demo-token"}),
-            standin.put(["customerid==b"], body, database="1", create=1),
-            standin.call("GET", "database/1/profiles", "orderby=random"),
-            standin.call("GET", "database/1/fields"),
+            standin.put(["customerid==b"], body, database="1234", create=1),
+            standin.call("GET", "database/1234/profiles", "orderby=random"),
+            standin.call("GET", "database/1234/fields"),
             standin.call("DELETE", f"profile/{number}"),
             standin.call("GET", f"profile/{number}"),
             standin.call("GET", "nonsense"),
@@ -283,11 +293,11 @@ def test_60_every_choice_is_explained(silent: StandIn) -> None:
     names = [choice["name"] for choice in choices]
     assert len(set(names)) == len(names)
     for choice in choices:
-        assert set(choice) == {"name", "chosen", "values", "behaviours", "text", "mark"}
+        assert set(choice) == {"name", "chosen", "values", "about", "text", "mark"}
         assert choice["mark"] in ("choice", "switch")
         assert len(choice["text"]) > 20
-        assert choice["behaviours"]
-        assert set(choice["behaviours"]) <= set(range(1, 61))
+        assert choice["about"]
+        assert set(choice["about"]) <= set(BEHAVIOURS.values())
         if choice["mark"] == "choice":
             assert choice["values"] is None
         elif isinstance(choice["values"], list):
@@ -326,8 +336,16 @@ UNSETTLED = {
 
 def test_60_nothing_that_is_unsettled_is_missing(silent: StandIn) -> None:
     """All choices and inventions are listed, so that nobody takes them for facts."""
-    told = {number for choice in described(silent) for number in choice["behaviours"]}
-    assert UNSETTLED - told == set()
+    told = {sentence for choice in described(silent) for sentence in choice["about"]}
+    assert {BEHAVIOURS[number] for number in UNSETTLED} - told == set()
+
+
+def test_60_one_choice_can_be_asked_for(silent: StandIn) -> None:
+    """By its name; a name that is none is told, with those that are near."""
+    (found,) = silent.send("GET", "/__standin/choices?name=put_result").json()
+    assert (found["name"], found["chosen"]) == ("put_result", "empty")
+    answer = silent.send("GET", "/__standin/choices?name=put_results")
+    assert message(answer).startswith("there is no choice of that name; is put_result ")
 
 
 SWITCHES = {

@@ -97,9 +97,10 @@ def test_56_a_fault_meets_a_key(silent: StandIn, key: str) -> None:
         assert silent.put(["customerid==nobody"], {text: 1}).status_code == 200
 
 
-def test_56_a_fault_meets_a_method(silent: StandIn) -> None:
-    """`method`."""
-    with silent.faults({"status": 503, "method": "PUT", "until_reset": True}):
+@pytest.mark.parametrize("method", ["PUT", "put"])
+def test_56_a_fault_meets_a_method(silent: StandIn, method: str) -> None:
+    """`method`, in any case."""
+    with silent.faults({"status": 503, "method": method, "until_reset": True}):
         assert identity(silent) == 200
         assert silent.put(["customerid==nobody"], {}).status_code == 503
 
@@ -250,6 +251,8 @@ def test_56_rules_are_put_added_shown_and_cleared(silent: StandIn) -> None:
         {"status": 503, "rate": 1.5},
         {"status": 503, "rate": -0.1},
         {"status": 503, "nth": 0},
+        {"status": 503, "nth": []},
+        {"status": 503, "method": "BREW"},
         {"status": 503, "every": 0},
         {"status": 503, "for": -1},
         {"status": 503, "headers": [1]},
@@ -286,7 +289,47 @@ def test_56_what_is_no_json_is_refused(silent: StandIn, content: bytes) -> None:
     assert message(silent.send("PUT", RULES, content=content))
 
 
-def test_56_the_refusal_names_the_mistake(silent: StandIn) -> None:
-    """Which key, in which rule."""
-    text = message(silent.send("PUT", RULES, json=[{"status": 503}, {"statsu": 503}]))
-    assert "statsu" in text
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ({"statsu": 503}, "statsu: unknown key; is status meant?"),
+        ({"xyz": 503}, "xyz: unknown key; --help and /openapi.json show them"),
+        ([{"status": 503}, {"status": 99}], "[1].status: must be 200 or more, not 99"),
+        ([], "there is no fault in the list; DELETE takes all back"),
+        ([5], "[0] must be an object"),
+        ({"status": "503"}, 'status: must be a whole number, not "503"'),
+        ({"status": 503, "nth": []}, "nth: must list at least 1"),
+        ({"status": 503, "nth": "x"}, 'nth: must be a number, or a list of numbers, not "x"'),
+        ({"status": 503, "key": ""}, "key: must not be empty"),
+        ({"reset": True}, 'reset: must be "before" or "after", not true'),
+        ({"latency": {"uniform": [1, 2, 3]}}, "latency.uniform: must list at most 2"),
+        ({"latency": {"lognormal": {"median": 1}}}, "latency.lognormal.p99: is missing"),
+        (
+            {"status": 503, "reset": "after"},
+            "status and reset are two faults: give each an object of its own",
+        ),
+        (
+            {"cut": False},
+            "cut: must be a number of bytes; null, true or -1 for all but the last, not false",
+        ),
+    ],
+)
+def test_56_the_refusal_names_the_mistake(silent: StandIn, rule: Any, text: str) -> None:
+    """Which key, in which fault, and what would do."""
+    assert message(silent.send("PUT", RULES, json=rule)) == text
+
+
+def test_56_a_key_that_is_written_twice_is_refused(silent: StandIn) -> None:
+    """Which of them was meant, nobody knows."""
+    text = message(silent.send("PUT", RULES, content=b'{"status": 503, "status": 504}'))
+    assert 'the key "status" is written twice' in text
+
+
+def test_56_the_document_tells_what_a_fault_is(silent: StandIn) -> None:
+    """How often it happens, what a status alone answers, and whom `refuse` meets."""
+    schemas = silent.send("GET", "/openapi.json").json()["components"]["schemas"]
+    keys = schemas["Fault"]["properties"]
+    assert "a fault happens once" in keys["times"]["description"]
+    assert "the load balancer's page" in keys["status"]["description"]
+    assert "is reset, then nothing listens" in keys["refuse"]["description"]
+    assert "Rule" not in json.dumps(schemas)

@@ -132,9 +132,9 @@ def strategies(operation: Operation, number: int) -> Iterator[st.SearchStrategy[
 
 @st.composite
 def known(draw: st.DrawFn, operation: Operation, number: int) -> Request:
-    """Draw a request about database 1 or a profile in it, with fields that it has."""
+    """Draw a request about the database or a profile in it, with fields that it has."""
     names = {parameter.name for parameter in operation.path_parameters}
-    there: dict[str, Any] = {"database": "1", "profile": number}
+    there: dict[str, Any] = {"database": "1234", "profile": number}
     case: Request = draw(operation.as_strategy(path_parameters={n: there[n] for n in names}))
     if any(parameter.name == "fields[]" for parameter in operation.query):
         case.query = {**(case.query or {}), "fields[]": draw(conditions)}
@@ -151,7 +151,7 @@ def test_every_request_is_answered_as_documented(caller: Caller) -> None:
     """
     for operation in operations():
         for version in versions(operation):
-            number = caller.standin.post({"fields": {"customerid": "4567"}}, database="1")
+            number = caller.standin.post({"fields": {"customerid": "4567"}}, database="1234")
             for cases in strategies(operation, number):
                 caller.check_all(cases, version)
     assert caller.made >= 1000

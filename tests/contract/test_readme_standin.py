@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.contract.standins import ROOT, StandIn, running
+from tests.standin.rule import HOW_OFTEN
 
 README = (ROOT / "README.md").read_text()
 SECTION = README.split("## The stand-in for the API\n")[1].split("\n## ")[0]
@@ -36,11 +37,34 @@ def test_what_readme_shows_is_what_is_printed() -> None:
     assert (program, command) == ("./dev", "standin")
     port = options.index("--port")
     with running(*options[:port], *options[port + 2 :]) as standin:
-        assert json.loads(ready)["url"] == f"http://{ADDRESS}"
+        assert json.loads(ready) == {
+            "url": f"http://{ADDRESS}",
+            "auth_url": f"http://{ADDRESS}/authenticate",
+            "put_result": "list",
+        }
         lines = [(line, printed) for line, printed in calls if line.startswith("curl ")]
         assert len(lines) >= 6
         for line, printed in lines:
             check(standin, line, printed)
+
+
+def test_the_event_of_readme_fits_the_data_of_the_start() -> None:
+    """All that it says is kept: the database, its fields and its interests are there."""
+    event = json.loads(README.split("## The event\n")[1].split("```json\n")[1].split("```")[0])
+    conditions = [f"{name}=={value}" for name, value in event["where"].items()]
+    body = {name: event[name] for name in ("fields", "interests")}
+    with running("--put-result", "list") as standin:
+        answer = standin.put(conditions, body, database=str(event["database"]), create=1)
+        known = standin.call("GET", f"database/{event['database']}/interests").json()["data"]
+    (profile,) = answer.json()
+    assert event["fields"].items() <= profile["fields"].items()
+    assert profile["interests"] == [name for name, on in event["interests"].items() if on]
+    assert set(event["interests"]) <= {interest["name"] for interest in known}
+
+
+def test_readme_tells_how_often_a_fault_happens() -> None:
+    """In the words of the document of the calls."""
+    assert HOW_OFTEN in " ".join(SECTION.split())
 
 
 def check(standin: StandIn, line: str, printed: str) -> None:

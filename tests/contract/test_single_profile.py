@@ -132,7 +132,7 @@ def test_42_created_and_modified_are_now_in_amsterdam(fixed: StandIn, silent: St
 def test_42_amsterdam_has_summer_time(key: str) -> None:
     """10:00 UTC in July is noon there."""
     with running("--deterministic", "2026-07-01T10:00:00Z") as standin:
-        answer = standin.put([f"customerid=={key}"], {}, database="1", create=1)
+        answer = standin.put([f"customerid=={key}"], {}, database="1234", create=1)
         (profile,) = answer.json()
         assert (profile["created"], profile["modified"]) == ("2026-07-01 12:00:00",) * 2
         assert answer.headers["Date"] == "Wed, 01 Jul 2026 10:00:00 GMT"

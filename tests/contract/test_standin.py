@@ -1,7 +1,5 @@
 """What the stand-in is besides an API: its start and end, its options, its speed."""
 
-import contextlib
-import io
 import json
 import re
 import signal
@@ -15,8 +13,10 @@ import pytest
 
 from tests.contract.standins import ROOT, StandIn, eventually, running, selection
 from tests.contract.wire import IDENTITY, Wire
-from tests.standin import __main__, seed
+from tests.standin import faults, seed
 from tests.standin.clock import Clock
+from tests.standin.rule import HOW_OFTEN
+from tests.standin.values import TYPES
 
 
 def start(*options: str) -> subprocess.CompletedProcess[str]:
@@ -68,10 +68,10 @@ def test_a_signal_ends_it(number: signal.Signals) -> None:
     rules = [{"trickle": 60, "times": 1}, {"latency": 60, "method": "GET"}]
     with running("--async-delay", "60") as standin, Wire(standin) as waiting, Wire(standin) as slow:
         assert standin.call("GET", "database/customers/fields").json()["count"] == 9
-        standin.put(["customerid==x"], {}, database="1", background=1)
+        standin.put(["customerid==x"], {}, database="1234", background=1)
         standin.forget()
         standin.send("PUT", "/__standin/faults", json=rules)
-        slow.send("PUT", "database/1/profiles", "fields[]=customerid==x&create=1", {})
+        slow.send("PUT", "database/1234/profiles", "fields[]=customerid==x&create=1", {})
         slow.socket.recv(1)
         waiting.socket.sendall(IDENTITY)
         eventually(lambda: len(standin.journal()) == 2)
@@ -92,15 +92,15 @@ def test_the_first_line_tells_the_url() -> None:
         socket.create_connection(("127.0.0.1", int(match[1])), timeout=30).close()
         process.terminate()
         assert process.wait(30) == 0
-    assert told["put_result"] == "empty"
+    assert (told["put_result"], told["auth_url"]) == ("empty", f"{told['url']}/authenticate")
 
 
 def test_its_port_may_be_taken(api: StandIn) -> None:
     """One line on stderr without a traceback, and exit code 1."""
     ended = start("--port", str(api.address[1]))
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith("cannot listen on 127.0.0.1 port ")
-    assert ended.stderr.count("\n") == 1
+    told = "cannot listen on 127.0.0.1 port {}: Address already in use: another --port, or 0 for a"
+    assert ended.stderr == f"{told.format(api.address[1])} free one\n"
 
 
 OPTIONS = """
@@ -120,28 +120,67 @@ def test_help_tells_every_option() -> None:
     assert "/__standin" in ended.stdout
 
 
+def test_help_tells_what_to_write() -> None:
+    """How to start it, every type of a field, how often a fault happens, where version 4 goes."""
+    told = start("--help").stdout
+    assert told.startswith("usage: ./dev standin [options]\n")
+    assert told.count("python -m tests.standin") == 1
+    words = " ".join(told.split())
+    assert HOW_OFTEN in words
+    for field_type in TYPES:
+        assert re.search(rf"types of fields: .*\b{field_type}\b", words), field_type
+    for telling in ("AUTH_URL is the auth_url", "the load balancer's page", "the word none"):
+        assert telling in words
+
+
+def test_every_fault_that_help_shows_is_one() -> None:
+    """It is read as it stands there; 1 PUT of 100 is about PUTs alone."""
+    shown = start("--help").stdout.split("some faults")[1].split("seed file")[0]
+    written = re.findall(r'^  (\{"[a-z].*?\}+)(?:  |$)', shown, re.MULTILINE)
+    rules = [rule for each in written for rule in faults.parse(json.loads(each))]
+    assert len(rules) == 7
+    assert [rule.method for rule in rules if rule.rate] == ["PUT"]
+
+
 @pytest.mark.parametrize(
-    "option",
+    ("option", "complaint"),
     [
-        "--put-result=all",
-        "--put-update-status=204",
-        "--async-delay=-1",
-        "--latency=slow",
-        "--rate-limit=0",
-        "--deterministic=nonsense",
-        "--nonsense",
+        ("--put-result=all", "invalid choice: 'all'"),
+        ("--put-update-status=204", "invalid choice: 204"),
+        ("--put-update-status=abc", "'abc' is no whole number"),
+        ("--async-delay=-1", "write a number of seconds from 0 up"),
+        ("--async-delay=soon", "'soon' is no number of seconds"),
+        ("--latency=slow", "write a number of seconds, or a distribution"),
+        ('--latency={"uniform": [1]}', "latency.uniform: must list at least 2"),
+        ("--rate-limit=0", "write a number from 1 up"),
+        ("--deterministic=yesterday", "write an instant such as 2026-"),
+        ("--port=99999", "write a number from 0 to 65535"),
+        ("--port=-1", "write a number from 0 to 65535"),
+        ("--token=", "a token must not be empty"),
+        ("--jwt-seconds=-5", "write a number of seconds above 0"),
+        ("--jwt-seconds=inf", "write a number of seconds above 0"),
+        ("--nonsense", "unrecognized arguments"),
     ],
 )
-def test_an_option_that_makes_no_sense_ends_the_start(option: str) -> None:
-    """Exit code 2, and the option is named."""
+def test_an_option_that_makes_no_sense_ends_the_start(option: str, complaint: str) -> None:
+    """Exit code 2; the option is named, and what is to be written."""
     ended = start(option)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert option.partition("=")[0] in ended.stderr
+    assert complaint in ended.stderr
+    assert " value: " not in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize(
-    "content", [None, "{", '{"statsu": 503}', '[{"status": 503}, {"rate": 2}]']
+    "content",
+    [
+        None,
+        "{",
+        '{"statsu": 503}',
+        '[{"status": 503}, {"rate": 2}]',
+        '{"status": 1, "status": 503}',
+    ],
 )
 def test_a_bad_file_of_faults_ends_the_start(tmp_path: Path, content: str | None) -> None:
     """One sentence on stderr without a traceback, and exit code 1."""
@@ -154,6 +193,7 @@ def test_a_bad_file_of_faults_ends_the_start(tmp_path: Path, content: str | None
     assert "Traceback" not in ended.stderr
 
 
+FIELD = '{{"databases": [{{"id": 1, "name": "x", "fields": [{{{}}}]}}]}}'
 MANY = [{"name": f"f{number}", "type": "text"} for number in range(1501)]
 
 
@@ -174,6 +214,28 @@ MANY = [{"name": f"f{number}", "type": "text"} for number in range(1501)]
             "databases[0].profiles[0]: there is no field 'a'",
         ),
         ('{"databases": [{"id": 1, "name": "x", "intrests": []}]}', "unknown key 'intrests'"),
+        ('{"databases": [], "databases": []}', 'the key "databases" is written twice'),
+        (FIELD.format('"name": "a"'), "fields[0]: type is needed, one of big, date"),
+        (FIELD.format('"name": "a", "type": []'), "fields[0]: type [] is none of big, date"),
+        (FIELD.format('"name": "a", "type": "select"'), "fields[0]: type select needs choices"),
+        (
+            FIELD.format('"name": "a", "type": "text", "choices": ["b"]'),
+            "fields[0]: choices belong to the type select",
+        ),
+        (
+            FIELD.format('"name": "a", "type": "select", "choices": ["b"], "default": "c"'),
+            "fields[0]: default 'c' is none of the choices",
+        ),
+        (
+            FIELD.format('"name": "a", "type": "text", "index": "yes"'),
+            "fields[0]: index must be true or false, not 'yes'",
+        ),
+        (
+            FIELD.format('"name": "first name", "type": "text"'),
+            "fields[0]: name 'first name' must be a letter, then letters, digits or _",
+        ),
+        (FIELD.format('"name": "1st", "type": "text"'), "must be a letter, then"),
+        (FIELD.format('"name": "naïf", "type": "text"'), "must be a letter, then"),
         (
             json.dumps({"databases": [{"id": 1, "name": "x", "fields": MANY}]}),
             "databases[0]: 1501 fields, but 1500 are the most there can be",
@@ -194,28 +256,3 @@ def test_a_bad_seed_file_ends_the_start(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("seed file ")
     assert ended.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        (("--port", "99999"), "--port: a port is a number from 0 to 65535"),
-        (("--port", "-1"), "--port: a port is a number from 0 to 65535"),
-        (("--deterministic", "yesterday"), "write an instant like 2026-11-23T10:00:00Z"),
-        (("--rate-limit", "0"), "write a whole number of calls, from 1 up"),
-        (("--latency", "quick"), "write seconds, like 0.02, or a distribution"),
-        (("--latency", '{"uniform": [2, 1]}'), "the first number must not be above the second"),
-        (("--jwt-seconds", "-5"), "write a number above 0"),
-        (("--async-delay", "x"), "write seconds from 0 to below 3600"),
-        (("--put-result", "some"), "invalid choice: 'some'"),
-    ],
-    ids=" ".join,
-)
-def test_a_wrong_option_is_explained(options: tuple[str, ...], complaint: str) -> None:
-    """One line says what to write; no traceback, and no private name."""
-    with pytest.raises(SystemExit) as ended, contextlib.redirect_stderr(io.StringIO()) as said:
-        __main__.parser().parse_args(options)
-    last = said.getvalue().splitlines()[-1]
-    assert ended.value.code == 2
-    assert complaint in last
-    assert "value: " not in last

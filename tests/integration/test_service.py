@@ -21,7 +21,7 @@ Start = Callable[..., tuple[Service, StandIn]]
 def event(number: object, key: object = "k", **more: Any) -> dict[str, Any]:
     return {
         "id": f"evt-{number}",
-        "database": 1,
+        "database": 1234,
         "where": {"customerid": f"{key}"},
         "fields": {"firstname": f"{number}"},
         **more,
@@ -97,7 +97,7 @@ def test_a_result_carries_the_properties_that_consumers_need(service: Start, mai
     mail.send(event(1, create=True), correlation_id="order-7", headers={"traceparent": trace})
     mail.send(event(1, create=True))
     (method, first, _), (_, second, _) = mail.take(RESULTS, 2)
-    assert method.routing_key == "profile.created.1"
+    assert method.routing_key == "profile.created.1234"
     assert first.content_type == "application/json"
     assert first.delivery_mode == 2
     assert first.type == "profile.created"
@@ -344,7 +344,7 @@ def test_a_create_without_an_answer_never_makes_a_second_profile(
     first, look, _ = api.journal()
     assert look["time"] - first["time"] >= 2
     found = httpx.get(
-        f"{api.url}/v2/database/1/profiles",
+        f"{api.url}/v2/database/1234/profiles",
         params={"access_token": "demo-token", "fields[]": "customerid==k"},
     )
     assert found.json()["total"] == 1

@@ -31,6 +31,12 @@ def written(status: int, value: Any) -> Answer:
     return Answer(status, _ENCODER.encode(value).encode())
 
 
+def lines(values: list[Any]) -> Answer:
+    """Answer with a list as JSON, one item a line."""
+    items = ",\n ".join(_ENCODER.encode(value) for value in values)
+    return Answer(200, f"[{items}]".encode())
+
+
 def empty(status: int, *headers: tuple[str, str]) -> Answer:
     """Answer without a body; 204 needs no content type."""
     usual = () if status == 204 else (("Content-Type", JSON),)

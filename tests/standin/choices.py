@@ -1,15 +1,16 @@
 """What no source settles about the API: switches, and choices that are fixed.
 
 Both are told at /__standin/choices, so that nobody takes them for facts. Numbers are those of the
-list of behaviours that the stand-in plays.
+behaviours that they are about.
 """
 
 import argparse
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
+from tests.standin import options
+from tests.standin.behaviours import BEHAVIOURS
 from tests.standin.inventions import INVENTIONS
 
 
@@ -18,43 +19,6 @@ def _switch(
 ) -> Any:
     about = {"behaviours": behaviours, "text": text, "kind": kind, "metavar": metavar}
     return dataclasses.field(default=default, metadata=about)
-
-
-def seconds(written: str) -> float:
-    """Read a number of seconds, below one hour.
-
-    Raises:
-        ArgumentTypeError: it is no such number.
-    """
-    number = _number(written)
-    if not 0 <= number < 3600:
-        raise argparse.ArgumentTypeError("write seconds from 0 to below 3600, like 0.05")
-    return number
-
-
-def positive(written: str) -> float:
-    """Read a number above 0.
-
-    Raises:
-        ArgumentTypeError: it is no such number.
-    """
-    number = _number(written)
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError("write a number above 0")
-    return number
-
-
-def _number(written: str) -> float:
-    try:
-        return float(written)
-    except ValueError:
-        return math.nan
-
-
-def _rate(written: str) -> int | None:
-    if not written.isdecimal() or int(written) < 1:
-        raise argparse.ArgumentTypeError("write a whole number of calls, from 1 up")
-    return int(written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +37,12 @@ class Choices:
         (38,),
         "status of a PUT of profiles that made none, where --put-result is empty; 303 comes with "
         "Location, the call's own URL",
-        int,
+        options.whole,
     )
     unknown_field: Literal["error", "ignore"] = _switch(
         "error",
         (13, 16),
-        "a condition of a PUT that can not be read or names an unknown field: error, as since "
+        "a condition of a PUT that cannot be read or names an unknown field: error, as since "
         "2021; ignore, as before: without any condition left, every profile matches",
     )
     unknown_body_field: Literal["ignore", "error"] = _switch(
@@ -90,16 +54,16 @@ class Choices:
         "interests that a body does not name: merge leaves them, replace switches them off",
     )
     unauthorized_status: Literal[401, 400] = _switch(
-        401, (6,), "status for a wrong or expired token in version 4", int
+        401, (6,), "status for a wrong or expired token in version 4", options.whole
     )
     async_delay: float = _switch(
-        0.2, (36,), "time until a call with async=1 takes effect", seconds, "SECONDS"
+        0.2, (36,), "time until a call with async=1 takes effect", options.seconds, "SECONDS"
     )
     think_time: float = _switch(
         0.0,
         (39,),
         "time between search and creation of one PUT; another call may create meanwhile",
-        seconds,
+        options.seconds,
         "SECONDS",
     )
     atomic_upsert: bool = _switch(
@@ -111,8 +75,8 @@ class Choices:
     blocked_domain: tuple[str, ...] = _switch(
         ("126.com",),
         (41,),
-        "no profile is created with an e-mail address in this domain; may be repeated, and "
-        "the word none blocks nothing",
+        "no profile is created with an e-mail address in this domain; may be repeated; the word "
+        "none in place of a domain blocks nothing",
         str,
         "DOMAIN",
     )
@@ -120,14 +84,14 @@ class Choices:
         None,
         (57,),
         "calls that are answered within a second; the rest is turned away",
-        _rate,
+        options.calls,
         "CALLS",
     )
     rate_limit_answer: Literal[503, 429] = _switch(
         503,
         (57,),
         "how they are turned away: 503, the load balancer's page; 429, with Retry-After: 1",
-        int,
+        options.whole,
     )
 
 
@@ -153,9 +117,11 @@ def add_options(parser: argparse._ArgumentGroup) -> None:
         )
 
 
-def chosen(options: argparse.Namespace) -> Choices:
+def chosen(given_options: argparse.Namespace) -> Choices:
     """Return the switches as the command line set them."""
-    given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Choices)}
+    given = {
+        field.name: getattr(given_options, field.name) for field in dataclasses.fields(Choices)
+    }
     domains = given.pop("blocked_domain")
     if domains is not None:
         given["blocked_domain"] = tuple(name for name in domains if name != "none")
@@ -170,7 +136,7 @@ def described(choices: Choices) -> list[dict[str, Any]]:
             "name": field.name,
             "chosen": getattr(choices, field.name),
             "values": _values(hints[field.name]) or field.metadata["metavar"].lower(),
-            "behaviours": field.metadata["behaviours"],
+            "about": _about(field.metadata["behaviours"]),
             "text": field.metadata["text"],
             "mark": "switch",
         }
@@ -181,13 +147,17 @@ def described(choices: Choices) -> list[dict[str, Any]]:
             "name": each.name,
             "chosen": each.chosen,
             "values": None,
-            "behaviours": each.behaviours,
+            "about": _about(each.behaviours),
             "text": each.text,
             "mark": "choice",
         }
         for each in INVENTIONS
     ]
     return switches + fixed
+
+
+def _about(behaviours: tuple[int, ...]) -> list[str]:
+    return [BEHAVIOURS[number] for number in behaviours]
 
 
 def _values(hint: Any) -> list[Any] | None:

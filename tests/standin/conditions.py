@@ -55,7 +55,7 @@ def required(expressions: Iterable[object], database: Database, clock: Clock) ->
     """Read the conditions of a PUT, which must all make sense.
 
     Raises:
-        Refused: a condition can not be parsed, or its field does not exist.
+        Refused: a condition cannot be parsed, or its field does not exist.
     """
     return _selection(expressions, database, clock, _refuse)
 

@@ -1,5 +1,6 @@
 """The paths for tests, no part of the API: journal, faults, choices, data, OpenAPI document."""
 
+import difflib
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -11,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.standin import choices, faults, openapi, seed
-from tests.standin.answers import JSON, Answer, empty, refusal, written
+from tests.standin import choices, documents, faults, openapi, seed
+from tests.standin.answers import JSON, Answer, empty, lines, refusal, written
 from tests.standin.calls import Api
 from tests.standin.clock import Clock
 from tests.standin.journal import Journal
@@ -25,7 +26,7 @@ _INDEX = {
     "openapi": "/openapi.json",
 }
 
-_DOCUMENT = openapi.document()
+_DOCUMENT = json.dumps(openapi.document(), indent=2).encode()
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -78,7 +79,7 @@ class Control:
         after = request.query_params.get("after", "0")
         if not re.fullmatch(r"[0-9]{1,1000}", after):
             raise _Mistake("after must be the number of an entry, from 0 up")
-        return written(200, self._journal.described(int(after)))
+        return lines(self._journal.described(int(after)))
 
     async def _about_faults(self, request: Request) -> Answer:
         try:
@@ -91,10 +92,19 @@ class Control:
                     self._faults.add(faults.parse(await _value(request)))
         except faults.FaultError as error:
             raise _Mistake(str(error)) from error
-        return written(200, self._faults.described())
+        return lines(self._faults.described())
 
-    async def _about_choices(self, _: Request) -> Answer:
-        return written(200, choices.described(self._chosen))
+    async def _about_choices(self, request: Request) -> Answer:
+        described = choices.described(self._chosen)
+        name = request.query_params.get("name")
+        if name is None:
+            return lines(described)
+        found = [choice for choice in described if choice["name"] == name]
+        if not found:
+            near = difflib.get_close_matches(name, [choice["name"] for choice in described])
+            hint = f"; is {' or '.join(near)} meant?" if near else ""
+            raise _Mistake(f"there is no choice of that name{hint}")
+        return lines(found)
 
     async def _about_seed(self, request: Request) -> Answer:
         if request.method == "DELETE":
@@ -107,7 +117,7 @@ class Control:
         return empty(204)
 
     async def _about_api(self, _: Request) -> Answer:
-        return written(200, _DOCUMENT)
+        return Answer(200, _DOCUMENT)
 
 
 class _Mistake(Exception):
@@ -126,24 +136,23 @@ def _guarded(endpoint: Callable[[Request], Awaitable[Answer]]) -> Endpoint:
 
 
 def _response(answer: Answer) -> Response:
-    # For people at a terminal: their prompt stands on a line of its own.
-    body = answer.body and answer.body + b"\n"
-    return Response(body, answer.status, dict(answer.headers))
+    return Response(_line(answer), answer.status, dict(answer.headers))
 
 
 def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     answer = refusal(error.detail, error.status_code)
-    return Response(answer.body, answer.status, error.headers, JSON)
+    return Response(_line(answer), answer.status, error.headers, JSON)
+
+
+def _line(answer: Answer) -> bytes:
+    """End a body with a line end: it is read in terminals."""
+    return answer.body and answer.body + b"\n"
 
 
 async def _value(request: Request) -> Any:
     body = await request.body()
     try:
-        value = json.loads(body)
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        return documents.read(body)
     except ValueError as error:
-        raise _Mistake(f"the body is no JSON: {error}") from error
-    except RecursionError as error:
-        raise _Mistake("the body is nested too deep") from error
-    return value
+        raise _Mistake(f"the body cannot be read as JSON: {error}") from error

@@ -1,5 +1,6 @@
 """Which fault a call meets: rules in their order, counted, with seeded dice."""
 
+import difflib
 import json
 import re
 import time
@@ -9,6 +10,7 @@ from random import Random
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from tests.standin import query, versions
 from tests.standin.call import Call
@@ -19,9 +21,31 @@ from tests.standin.versions import Version
 _VALUE = re.compile(r".+?[=<>!~]{1,2}(.*)", re.DOTALL)
 _LATENCY: TypeAdapter[Latency] = TypeAdapter(Latency)
 
+# What is wrong in our words, by pydantic's name for it.
+_TEXTS = {
+    "dict_type": "must be an object",
+    "extra_forbidden": "unknown key",
+    "finite_number": "must be finite",
+    "float_type": "must be a number",
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be {ge:g} or more",
+    "int_type": "must be a whole number",
+    "less_than": "must be below {lt:g}",
+    "less_than_equal": "must be {le:g} or less",
+    "list_type": "must be a list",
+    "literal_error": "must be {expected}",
+    "missing": "is missing",
+    "model_type": "must be an object",
+    "string_too_short": "must not be empty",
+    "string_type": "must be a text",
+    "too_long": "must list at most {max_length}",
+    "too_short": "must list at least {min_length}",
+    "value_error": "{error}",
+}
+
 
 class FaultError(Exception):
-    """A rule makes no sense; the text names the place and says what would."""
+    """A fault makes no sense; the text names the place and says what would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +58,13 @@ class Decision:
 
 
 def parse(value: Any) -> list[Rule]:
-    """Read one rule or a list of rules, as decoded from JSON.
+    """Read one fault or a list of faults, as decoded from JSON.
 
     Raises:
-        FaultError: a rule makes no sense, or there is none.
+        FaultError: a fault makes no sense, or there is none.
     """
     if value == []:
-        raise FaultError("there is no rule in the list; DELETE takes the rules back")
+        raise FaultError("there is no fault in the list; DELETE takes all back")
     if isinstance(value, list):
         return [_rule(each, f"[{n}]") for n, each in enumerate(value)]
     return [_rule(value, "")]
@@ -132,7 +156,7 @@ class _Ordered:
         matches = (
             start <= age
             and (rule.lasts is None or age < start + rule.lasts)
-            and (rule.method is None or rule.method.upper() == call.method)
+            and rule.method in (None, call.method)
             and (rule.version is None or versions.NAMED[rule.version] is version)
             and rule.call in (None, template)
             and (rule.key is None or any(rule.key in text for text in _texts(call)))
@@ -192,7 +216,7 @@ def _leaves(value: Any) -> Iterator[str]:
 
 def _rule(value: Any, place: str) -> Rule:
     if not isinstance(value, dict):
-        raise FaultError(f"{place or 'a fault'} must be an object, or a list of objects")
+        raise FaultError(f"{place or 'a fault, or each in a list,'} must be an object")
     try:
         return Rule.model_validate(value)
     except ValidationError as error:
@@ -202,15 +226,30 @@ def _rule(value: Any, place: str) -> Rule:
 def _explained(error: ValidationError, value: Any, place: str) -> str:
     texts = []
     for each in error.errors(include_url=False):
-        text = each["msg"].removeprefix("Value error, ")
+        text = _text(each)
         if each["type"] == "extra_forbidden":
-            known = ", ".join(about.alias or name for name, about in Rule.model_fields.items())
-            text = f"unknown key, known are {known}" if len(each["loc"]) == 1 else "unknown key"
-        elif isinstance(each["input"], (str, int, float)):
+            text += _suggestion(each["loc"])
+        elif isinstance(each["input"], (str, int, float)) and each["input"] != "":
             text = f"{text}, not {json.dumps(each['input'])[:80]}"
         where = _place(value, each["loc"], each["type"] == "missing", place)
         texts.append(f"{where}: {text}" if where else text)
     return "; ".join(dict.fromkeys(texts))
+
+
+def _text(error: ErrorDetails) -> str:
+    form = _TEXTS.get(error["type"])
+    text = form.format(**error.get("ctx", {})) if form else error["msg"]
+    # Of what it lists there, pydantic writes the values as Python does.
+    written = text.replace("'", '"').replace("True", "true")
+    return written if error["type"] == "literal_error" else text
+
+
+def _suggestion(loc: tuple[int | str, ...]) -> str:
+    if len(loc) > 1:
+        return ""
+    known = [about.alias or name for name, about in Rule.model_fields.items()]
+    near = difflib.get_close_matches(str(loc[0]), known)
+    return f"; is {' or '.join(near)} meant?" if near else "; --help and /openapi.json show them"
 
 
 def _place(value: Any, loc: tuple[int | str, ...], missing: bool, place: str) -> str:

@@ -81,14 +81,14 @@ INVENTIONS = tuple(
         (
             "like",
             (17, 18),
-            "in any case, on the value as text; % and _ can not be escaped",
+            "in any case, on the value as text; % and _ cannot be escaped",
             "how =~ and !~ compare values",
         ),
         (
             "selectable",
             (15,),
             "fields, id, code and modified",
-            "what a condition can name; interests and created it can not",
+            "what a condition can name; interests and created it cannot",
         ),
         # PUT database/{id}/profiles
         ("other_content_type", (23,), "as a form", "a body of another type than JSON, or of none"),

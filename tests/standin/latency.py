@@ -99,7 +99,7 @@ Latency: TypeAlias = Annotated[
     Discriminator(
         _shape,
         custom_error_type="latency",
-        custom_error_message="Input should be a number of seconds, or an object with one of "
+        custom_error_message="must be a number of seconds, or an object with one of "
         + ", ".join(_SHAPES),
     ),
 ]

@@ -22,7 +22,7 @@ class Profiles:
         """Read, change or remove the profile of that id.
 
         Raises:
-            Refused: there is no such profile, or it can not be done.
+            Refused: there is no such profile, or it cannot be done.
         """
         found = store.profile(number)
         if found is None:

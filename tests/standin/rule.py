@@ -1,4 +1,4 @@
-"""A rule: what goes wrong, and with which calls; tests write rules as JSON."""
+"""A rule: what goes wrong, and with which calls. Those who write it in JSON know it as a fault."""
 
 import re
 from collections.abc import Iterator
@@ -20,6 +20,11 @@ from pydantic import (
 from tests.standin import balancer
 from tests.standin.answers import Answer, empty, refusal
 from tests.standin.latency import Latency, Seconds
+
+HOW_OFTEN = (
+    "Without `times` a fault happens once; with rate, nth, every, key or for, and a latency alone, "
+    "until it is taken back."
+)
 
 Moment: TypeAlias = Literal["before", "after"]
 Template: TypeAlias = Literal[
@@ -80,13 +85,29 @@ def _encodable(text: str) -> str:
     return text
 
 
+def _listed(given: Any) -> Any:
+    if isinstance(given, int):
+        return [given]
+    if isinstance(given, list):
+        return given
+    raise ValueError("must be a number, or a list of numbers")
+
+
+def _upper(given: Any) -> Any:
+    return given.upper() if isinstance(given, str) else given
+
+
 Text: TypeAlias = Annotated[str, AfterValidator(_encodable)]
+Method: TypeAlias = Annotated[
+    Literal["GET", "PUT", "POST", "DELETE", "PATCH", "HEAD", "OPTIONS"], BeforeValidator(_upper)
+]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 Numbers: TypeAlias = Annotated[
     list[Count],
+    Field(min_length=1),
     BeforeValidator(
-        lambda given: [given] if isinstance(given, int) else given,
-        json_schema_input_type=Count | list[Count],
+        _listed,
+        json_schema_input_type=Count | Annotated[list[Count], Field(min_length=1)],
     ),
 ]
 
@@ -94,12 +115,18 @@ Numbers: TypeAlias = Annotated[
 class Rule(BaseModel):
     """What goes wrong and when; every given condition must hold."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, title="Fault")
 
     name: Text | None = Field(None, description="how the journal names it")
 
-    status: int | None = Field(None, ge=200, le=599, description="this status as the answer")
-    message: Text | None = Field(None, description="of the API's error; else a page in HTML")
+    status: int | None = Field(
+        None,
+        ge=200,
+        le=599,
+        description="this status as the answer; without message or body with "
+        "the load balancer's page in HTML",
+    )
+    message: Text | None = Field(None, description="of an error as the API writes it")
     body: Text | None = Field(None, description="in place of a message")
     content_type: Annotated[str, AfterValidator(_one_line)] | None = Field(
         None, description="of that body"
@@ -115,7 +142,10 @@ class Rule(BaseModel):
     )
     garbled: Literal[True] | None = Field(None, description="the body is broken JSON")
     trickle: Seconds | None = Field(None, description="seconds after each byte of the answer")
-    refuse: Seconds | None = Field(None, description="seconds during which nothing listens")
+    refuse: Seconds | None = Field(
+        None,
+        description="the call that meets it is reset, then nothing listens for so many seconds",
+    )
     close: Literal["after"] | None = Field(None, description="the connection ends unannounced")
     no_location: Literal[True] | None = Field(
         None, description="a creation answers 303, without Location and X-Created"
@@ -127,32 +157,33 @@ class Rule(BaseModel):
     rate: float | None = Field(None, ge=0, le=1, description="how likely, by seeded dice")
     nth: Numbers | None = Field(None, description="calls that match, from 1")
     every: Count | None = Field(None, description="each so manyth call that matches")
-    key: Text | None = Field(
-        None, min_length=1, description="occurs in a value of a condition or of a field"
+    key: Annotated[str, Field(min_length=1), AfterValidator(_encodable)] | None = Field(
+        None, description="occurs in a value of a condition or of a field"
     )
-    method: Text | None = Field(None, min_length=1)
+    method: Method | None = None
     call: Template | None = Field(None, description="its path, without version and ids")
     version: Literal["v1", "v2", "v3", "v4"] | None = None
     after: Seconds | None = Field(None, description="seconds from when it was ordered")
     lasts: Seconds | None = Field(None, alias="for", description="seconds it is in force")
-    times: int | None = Field(
-        None,
-        ge=0,
-        description="how often at most; without it once, or with rate, nth, every, key, for or "
-        "latency until it is taken back",
-    )
+    times: int | None = Field(None, ge=0, description=f"how often at most. {HOW_OFTEN}")
     until_reset: Literal[True] | None = Field(None, description="without end")
 
     @field_validator("cut", mode="before", json_schema_input_type=int | Literal[True] | None)
     @classmethod
     def _all_but_the_last(cls, given: Any) -> Any:
-        return -1 if given is None or given is True else given
+        if given is None or given is True:
+            return -1
+        if given is False or not isinstance(given, int):
+            raise ValueError("must be a number of bytes; null, true or -1 for all but the last")
+        return given
 
     @model_validator(mode="after")
     def _consistent(self) -> "Rule":
         given = [name for name in WHAT if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ValueError(f"{given[0]} and {given[1]} are two faults: give each a rule")
+            raise ValueError(
+                f"{given[0]} and {given[1]} are two faults: give each an object of its own"
+            )
         if not given and self.latency is None:
             raise ValueError(f"one of {', '.join(WHAT)} or latency is needed")
         for name in _OF_A_STATUS:

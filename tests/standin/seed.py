@@ -1,13 +1,14 @@
 """Read seed files: JSON with databases, their fields and interests, and profiles to start with."""
 
 import itertools
-import json
+import re
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from tests.standin import documents
 from tests.standin.clock import Clock
 from tests.standin.schema import Database, Field
-from tests.standin.values import TYPES, convert
+from tests.standin.values import TYPES, convert, text
 
 # Databases, each with its profiles as objects with `fields` and `interests`.
 Seed: TypeAlias = list[tuple[Database, list[dict[str, Any]]]]
@@ -20,7 +21,7 @@ class SeedError(Exception):
 DEFAULT: dict[str, Any] = {
     "databases": [
         {
-            "id": 1,
+            "id": 1234,
             "name": "Customers",
             "fields": [
                 {"name": "customerid", "type": "text", "index": True},
@@ -38,6 +39,7 @@ DEFAULT: dict[str, Any] = {
     ]
 }
 
+FIELD_NAME = r"[A-Za-z][A-Za-z0-9_]*"
 
 _MOST_FIELDS = 1500  # SQLite ends at 2,000 columns
 
@@ -46,15 +48,15 @@ def read(path: Path | None, clock: Clock) -> Seed:
     """Return the databases of a seed file, or the default one, each with its profiles.
 
     Raises:
-        SeedError: the file can not be read, is no JSON, or describes something impossible.
+        SeedError: the file cannot be read, is no JSON, or describes something impossible.
     """
     if path is None:
         return parse(DEFAULT, clock)
     try:
-        value = json.loads(path.read_text("utf-8"))
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
-        return parse(value, clock)
-    except (OSError, ValueError) as error:
+        return parse(documents.read(path.read_text("utf-8")), clock)
+    except OSError as error:
+        raise SeedError(error.strerror) from error
+    except ValueError as error:
         raise SeedError(str(error)) from error
 
 
@@ -104,24 +106,38 @@ def _database(
 
 def _field(entry: Any, place: str, number: int, column: str, clock: Clock) -> Field:
     _known(entry, place, {"name", "type", "default", "choices", "index"})
-    kind = entry.get("type")
-    if kind not in TYPES:
-        given = "a type is missing; it is one" if kind is None else f"type {kind!r} is none"
-        raise SeedError(f"{place}: {given} of {', '.join(sorted(TYPES))}")
+    kind = _type(entry, place)
     choices = tuple(choice.rstrip(" \t\r\n\0\v") for choice in _texts(entry, "choices", place))
-    if kind == "select" and not choices:
-        raise SeedError(f"{place}: the type select needs choices")
     if choices and kind != "select":
-        raise SeedError(f"{place}: choices belong to the type select alone")
+        raise SeedError(f"{place}: choices belong to the type select")
+    if kind == "select" and not choices:
+        raise SeedError(f"{place}: type select needs choices")
+    default = entry.get("default", "")
+    if choices and text(default) not in ("", *choices):
+        raise SeedError(f"{place}: default {default!r} is none of the choices")
+    name, index = _name(entry, place), entry.get("index", False)
+    if not re.fullmatch(FIELD_NAME, name):
+        raise SeedError(f"{place}: name {name!r} must be a letter, then letters, digits or _")
+    if not isinstance(index, bool):
+        raise SeedError(f"{place}: index must be true or false, not {index!r}")
     return Field(
         ID=number,
-        name=_name(entry, place),
+        name=name,
         type=kind,
-        default=convert(entry.get("default", ""), kind, clock, choices),
+        default=convert(default, kind, clock, choices),
         choices=choices,
-        index=entry.get("index") is True,
+        index=index,
         column=column,
     )
+
+
+def _type(entry: dict[str, Any], place: str) -> str:
+    kind, known = entry.get("type"), ", ".join(sorted(TYPES))
+    if kind is None:
+        raise SeedError(f"{place}: type is needed, one of {known}")
+    if not isinstance(kind, str) or kind not in TYPES:
+        raise SeedError(f"{place}: type {kind!r} is none of {known}")
+    return kind
 
 
 def _check_profile(profile: Any, place: str, database: Database) -> None:
