@@ -153,6 +153,8 @@ def test_a_node_serves_management_and_prometheus(node: Node) -> None:
 def test_a_killed_node_keeps_persistent_messages(private_node: Node) -> None:
     publish_durable(private_node.amqp_url(), "kept", b"still here")
     before = private_node.amqp_url()
+    # RabbitMQ confirms messages, but writes the queue itself to the disk somewhat later.
+    private_node.control("eval", "mnesia:sync_log().")
     private_node.kill()
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", pika.URLParameters(before).port), timeout=5)

@@ -1,5 +1,6 @@
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
@@ -70,18 +71,21 @@ class TestOneEvent:
         assert world.sample("results_published_total", outcome="updated") is None
 
     @pytest.mark.parametrize(
-        ("changes", "timestamp", "age"),
+        ("said", "age"),
         [
-            ({"occurred_at": (datetime.now(UTC) - timedelta(hours=2)).isoformat()}, None, 7200),
-            ({}, int(datetime.now(UTC).timestamp()) - 3600, 3600),
-            ({}, datetime.now(UTC) - timedelta(hours=1), 3600),
-            ({"occurred_at": "2999-01-01T00:00:00Z"}, None, 0),
+            (lambda now: {"occurred_at": (now - timedelta(hours=2)).isoformat()}, 7200),
+            (lambda now: {"timestamp": int(now.timestamp()) - 3600}, 3600),
+            (lambda now: {"timestamp": now - timedelta(hours=1)}, 3600),
+            (lambda _: {"occurred_at": "2999-01-01T00:00:00Z"}, 0),
         ],
         ids=["occurred_at", "timestamp", "timestamp as a datetime", "in the future"],
     )
-    async def test_tells_its_age(self, changes: dict[str, Any], timestamp: Any, age: float) -> None:
-        world = World()
-        await world.end(event(**changes), timestamp=timestamp)
+    async def test_tells_its_age(
+        self, said: Callable[[datetime], dict[str, Any]], age: float
+    ) -> None:
+        world, when = World(), said(datetime.now(UTC))
+        timestamp = when.pop("timestamp", None)
+        await world.end(event(**when), timestamp=timestamp)
         assert world.sample("event_age_seconds_count") == 1
         assert world.sample("event_age_seconds_sum") == pytest.approx(age, abs=600)
 
