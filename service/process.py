@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import structlog
 
 from service.broker import Link, LinkLost, take_link
-from service.catalogues import Catalogues
 from service.copernica import Copernica
 from service.metrics import Metrics
 from service.monitor import start_monitor
@@ -20,7 +19,7 @@ from service.outcomes import backoff
 from service.settings import Settings
 from service.topology import topology
 from service.troubles import Troubles
-from service.worker import Held, Shared, Worker
+from service.worker import Worker
 
 log = structlog.get_logger()
 
@@ -74,11 +73,9 @@ class Process:
 
     def __init__(self, settings: Settings, copernica: Copernica, metrics: Metrics) -> None:
         self._settings = settings
+        self._copernica = copernica
         self._metrics = metrics
         self._troubles = Troubles()
-        catalogues = Catalogues(copernica, settings.field_cache_seconds)
-        self._shared = Shared(settings, copernica, catalogues, metrics, self._troubles)
-        self._held: Held = {}
         self._stop = asyncio.Event()
         self._link: Link | None = None
         self._started = False
@@ -87,10 +84,9 @@ class Process:
         """Give one word for /readyz, None if all is well."""
         if self._stop.is_set():
             return "draining"
-        trouble = self._troubles.why_not_ready()
-        if self._link is None and trouble != "selection-guard":
+        if self._link is None:
             return "no-broker" if self._started else "starting"
-        return trouble
+        return self._troubles.why_not_ready()
 
     def obey_signals(self) -> None:
         """Drain at the first SIGTERM or SIGINT, end at once at the second."""
@@ -148,7 +144,7 @@ class Process:
             topology(settings) if settings.declare_topology else None,
             self._blocked,
         )
-        worker = Worker(self._shared, link, self._held)
+        worker = Worker(settings, link, self._copernica, self._metrics, self._troubles)
         try:
             await link.consume(settings.event_queue, settings.window, worker.receive)
         except BaseException:
@@ -163,26 +159,23 @@ class Process:
         self._metrics.broker_connected.set(1)
         self._metrics.broker_links.inc()
         log.info("link to RabbitMQ taken", queue=settings.event_queue, prefetch=settings.window)
-        ends: list[asyncio.Future[Any]] = [link.lost, worker.tripped, stopping]
+        ends: list[asyncio.Future[Any]] = [link.lost, stopping]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         self._link = None
         self._metrics.broker_connected.set(0)
         if link.lost.done():
             log.warning("link to RabbitMQ lost", detail=link.lost.result())
-        elif not worker.tripped.done():
+        else:
             log.info("stopping: calls in flight end first")
         await self._end(link, worker)
         self._troubles.clear()
-        if worker.tripped.done():
-            # Only somebody who has looked may start it again: anew, by a restart.
-            await asyncio.wait([stopping])
 
     async def _end(self, link: Link, worker: Worker) -> None:
         """Let calls end, on a good link for DRAIN_TIMEOUT at the most, and give the link up."""
         try:
             limit = None if link.lost.done() else self._settings.drain_timeout
             async with asyncio.timeout(limit):
-                self._held = await worker.wind_up()
+                await worker.wind_up()
         except TimeoutError:
             log.warning("not all was published and acknowledged in time; it returns to the queue")
         await link.give_up()

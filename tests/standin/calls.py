@@ -105,8 +105,6 @@ class Api:
         parameters: query.Array,
     ) -> Answer:
         match call.method, rest[:1]:
-            case "GET", []:
-                return written(200, database.described())
             case "PUT", ["profiles"]:
                 return await self._upserts.put(self._store, call, version, database, parameters)
             case "POST", ["profiles"]:
@@ -114,8 +112,7 @@ class Api:
             case "DELETE", ["profiles"]:
                 return self._delete(call, version, database)
             case "GET", ["profiles"]:
-                heed = self._choices.selection != "ignore"
-                page = pages.profiles(self._store, database, parameters, self._clock, heed=heed)
+                page = pages.profiles(self._store, database, parameters, self._clock)
                 return written(200, page)
             case "GET", ["fields"]:
                 described = [field.described() for field in database.fields]

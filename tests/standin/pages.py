@@ -12,13 +12,10 @@ _DATA = ("ID", "fields", "interests", "modified")
 
 
 def profiles(
-    store: Store, database: Database, parameters: query.Array, clock: Clock, *, heed: bool
+    store: Store, database: Database, parameters: query.Array, clock: Clock
 ) -> dict[str, Any]:
-    """Return one page of the profiles that match `fields[]`; unknown conditions are ignored.
-
-    Without `heed` they all are.
-    """
-    expressions = parameters.get("fields") if heed else None
+    """Return one page of the profiles that match `fields[]`; unknown conditions are ignored."""
+    expressions = parameters.get("fields")
     items = expressions.values() if isinstance(expressions, dict) else ()
     selection = conditions.optional(items, database, clock)
     start, limit = _window(parameters)
