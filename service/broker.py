@@ -32,6 +32,7 @@ from pika.exceptions import (
     StreamLostError,
 )
 
+from service.lease import Lease
 from service.messages import Delivery, Message, Properties
 from service.topology import Topology
 
@@ -51,13 +52,23 @@ class Unpublished(Exception):
     """RabbitMQ did not take a message: no queue for it, or a queue refused it."""
 
 
+class _Connection(AsyncioConnection):
+    """pika's connection, which tells when bytes come."""
+
+    on_data: Callable[[], None] = staticmethod(lambda: None)
+
+    def _on_data_available(self, data_in: bytes) -> None:
+        self.on_data()
+        super()._on_data_available(data_in)
+
+
 class _Line:
     """One connection with its one channel; what ends either ends the link they belong to."""
 
     def __init__(self, lost: asyncio.Future[str]) -> None:
         self._loop = asyncio.get_running_loop()
         self.lost = lost
-        self.connection: AsyncioConnection
+        self.connection: _Connection
         self.channel: Channel
 
     async def open(self, url: str, heartbeat: int, role: str) -> None:
@@ -71,7 +82,7 @@ class _Line:
         lose = self.guarded(lambda _closed, error: self.lose(_words(error)))
 
         def connect(on_open_callback: Callable[[Any], None]) -> None:
-            self.connection = AsyncioConnection(
+            self.connection = _Connection(
                 parameters, on_open_callback, lose, lose, custom_ioloop=self._loop
             )
 
@@ -140,6 +151,7 @@ class Link:
         self,
         consuming: _Line,
         publishing: _Line,
+        heartbeat: int,
         confirm_timeout: float,
         on_blocked: Callable[[bool], None],
     ) -> None:
@@ -159,6 +171,13 @@ class Link:
         self._on_blocked = on_blocked
         connection.add_on_connection_blocked_callback(guarded(lambda *_: self._block(True)))
         connection.add_on_connection_unblocked_callback(guarded(lambda *_: self._block(False)))
+        self._lease = Lease(heartbeat, time.monotonic())
+        consuming.connection.on_data = lambda: self._lease.heard(time.monotonic())
+
+    @property
+    def leased(self) -> bool:
+        """True while the queue is surely still ours, so that a call may start."""
+        return not self.lost.done() and self._lease.holds(time.monotonic())
 
     async def consume(
         self, queue: str, prefetch: int, on_delivery: Callable[[Delivery], None]
@@ -303,7 +322,7 @@ async def take_link(
                 await publishing.open(url, heartbeat, "publish")
                 await consuming.open(url, heartbeat, "consume")
                 await _declare(publishing, declared)
-                link = Link(consuming, publishing, confirm_timeout, on_blocked)
+                link = Link(consuming, publishing, heartbeat, confirm_timeout, on_blocked)
                 confirm = publishing.guarded(link.on_confirm)
                 await publishing.rpc(partial(publishing.channel.confirm_delivery, confirm))
                 return link

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 EQUAL = "=="
 OPERATORS = ("==", "!=", "<>", "<=", ">=", "=~", "!~", "<", ">")
 SPECIAL_FIELDS = frozenset({"id", "code", "modified"})
+MODIFIED = "modified"  # what every update changes
 
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _CONDITION = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(==|!=|<>|<=|>=|=~|!~|<|>)(.*)", re.DOTALL)
@@ -111,7 +112,10 @@ def after_update(
     written = {name.casefold(): value for name, value in fields.items()}
     found = []
     for condition in conditions:
-        value = written.get(condition.field.casefold(), condition.value)
+        name = condition.field.casefold()
+        if name == MODIFIED and name not in written:
+            return None
+        value = written.get(name, condition.value)
         if value != condition.value:
             if condition.operator != EQUAL or not _selects_one(value):
                 return None

@@ -22,6 +22,7 @@ from pydantic import (
 
 from service.cloudevents import MalformedCloudEvent, unwrap
 from service.conditions import (
+    MODIFIED,
     SPECIAL_FIELDS,
     Condition,
     Key,
@@ -43,7 +44,14 @@ from service.values import (
 
 Expect = Literal["one", "many"]
 InvalidReason = Literal[
-    "invalid-json", "invalid-event", "too-large", "unsupported-encoding", "unsafe-selection"
+    "invalid-json",
+    "invalid-event",
+    "too-large",
+    "unsupported-encoding",
+    "unsafe-selection",
+    "unknown-field",
+    "invalid-value",
+    "database-not-allowed",
 ]
 
 # Names this service's events in UUID5; any fixed value does, it must only never change.
@@ -90,6 +98,8 @@ class ProfileUpdate:
     interests: Mapping[str, bool]
     key: Key
     moves: bool
+    opaque: frozenset[str] = frozenset()
+    """Fields of the selection whose values the database may keep in another form."""
 
     @property
     def barrier(self) -> bool:
@@ -232,7 +242,8 @@ def _update(event: _Event, event_id: str) -> ProfileUpdate:
         fields = _with_key_fields(event, conditions)
     written = {name.casefold(): value for name, value in fields.items()}
     moves = any(
-        written.get(condition.field.casefold(), condition.value).casefold()
+        condition.field.casefold() == MODIFIED
+        or written.get(condition.field.casefold(), condition.value).casefold()
         != condition.value.casefold()
         for condition in conditions
     )

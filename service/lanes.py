@@ -16,7 +16,10 @@ class Work:
     `received` is monotonic, in seconds; `not_before` is the loop's time of the first call, or 0.
     `attempts` counts PUTs, the last of which had `status`; `failures` counts failed looks too.
     `look_first` asks for a look at the selection before the next PUT; once it has found a profile
-    `may_create` falls, and `created` tells whether an attempt of ours made it.
+    `may_create` falls, and `created` tells whether an attempt of ours made it. `ids` are those of
+    the profiles that the update moves, once they have been read, unless they are `too_many`.
+    `settled_at` is the loop's time when a create in the background must have been carried out, or
+    0. `admitted` if it has a lane.
     """
 
     delivery: Delivery
@@ -31,6 +34,10 @@ class Work:
     look_first: bool = False
     may_create: bool = True
     created: bool = False
+    ids: tuple[str, ...] | None = None
+    too_many: bool = False
+    settled_at: float = 0
+    admitted: bool = False
 
 
 @dataclass(slots=True)

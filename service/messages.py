@@ -1,5 +1,6 @@
 """What travels through RabbitMQ, in our own types: no pika here."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,6 +46,19 @@ class Delivery:
     routing_key: str
     redelivered: bool
     ack: Callable[[], None]
+
+    @property
+    def count(self) -> int:
+        """How often a quorum queue has taken the message back; none counts as 0."""
+        count = self.properties.headers.get("x-delivery-count")
+        return count if isinstance(count, int) else 0
+
+    @property
+    def fingerprint(self) -> bytes:
+        """What tells the message from others, whichever way it is delivered."""
+        known = self.properties
+        parts = (known.message_id, known.correlation_id, known.timestamp, self.routing_key)
+        return hashlib.sha256(repr(parts).encode() + self.body).digest()
 
 
 @dataclass(frozen=True, slots=True)

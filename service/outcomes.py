@@ -5,11 +5,12 @@ Source: Copernica REST API, "PUT database profiles"; observed answers.
 
 import json
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from html import escape
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote, quote_plus
 from zoneinfo import ZoneInfo
 
@@ -77,21 +78,26 @@ def decide(update: ProfileUpdate, answer: Answer, zone: ZoneInfo) -> Verdict:
     """
     rule = judge(answer)
     if rule.meaning != "success" or isinstance(answer, NoResponse):
-        return _failure(update, answer, rule)
+        return _failure(update.database, _values(update), answer, rule)
     return _success(update, answer, zone)
 
 
 def found(update: ProfileUpdate, answer: Answer) -> tuple[Profile, ...] | Retry | Refused:
     """Judge the answer to a GET of an update's profiles."""
+    return listed(update.database, answer, _values(update))
+
+
+def listed(
+    database: str, answer: Answer, values: Collection[str] = ()
+) -> tuple[Mapping[str, Any], ...] | Retry | Refused:
+    """Judge the answer to a GET: the objects it holds, one or a list, each with its `ID`."""
     rule = judge(answer)
     if rule.meaning != "success" or isinstance(answer, NoResponse):
-        return _failure(update, answer, rule)
+        return _failure(database, values, answer, rule)
     if answer.cut:
         return Retry("outage", "the answer was cut short, or is larger than MAX_RESPONSE_BYTES")
-    profiles = profiles_in(answer.body)
-    if profiles is None:
-        return Retry("outage", "the answer has no profiles")
-    return profiles
+    objects = profiles_in(answer.body)
+    return Retry("outage", "the answer has no list") if objects is None else objects
 
 
 def appeared_since(profile: Profile, since: datetime, zone: ZoneInfo) -> bool:
@@ -119,8 +125,8 @@ def retry_after(answer: Response) -> float | None:
     return min(max((until - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
 
 
-def _failure(update: ProfileUpdate, answer: Answer, rule: Rule) -> Retry | Refused:
-    """Put an answer that is no success into words."""
+def _failure(database: str, values: Collection[str], answer: Answer, rule: Rule) -> Retry | Refused:
+    """Put an answer that is no success into words, without any of `values`."""
     if isinstance(answer, NoResponse):
         detail, after = answer.error, answer.after
     else:
@@ -129,9 +135,9 @@ def _failure(update: ProfileUpdate, answer: Answer, rule: Rule) -> Retry | Refus
         case "outage" | "token" | "configuration" as cause:
             return Retry(cause, detail, after, rule.ambiguous)
         case "unknown-database":
-            return Refused("unknown-database", f"the API knows no database {update.database}")
+            return Refused("unknown-database", f"the API knows no database {database}")
         case _:
-            return Refused("refused", _refusal(update, answer, detail))
+            return Refused("refused", _refusal(values, answer, detail))
 
 
 def _success(update: ProfileUpdate, answer: Response, zone: ZoneInfo) -> Done:
@@ -178,22 +184,25 @@ def _is_new(profile: Profile, answer: Response, zone: ZoneInfo) -> bool:
     return any(abs(now - created) <= timedelta(seconds=5) for created in instants)
 
 
-def _refusal(update: ProfileUpdate, answer: Answer, status: str) -> str:
+def _refusal(values: Collection[str], answer: Answer, status: str) -> str:
     """Give the API's reason, or failing that its status and what else it wrote."""
     body = b"" if isinstance(answer, NoResponse) else answer.body
     if message := error_text(body):
-        return _without_values(update, message)
-    rest = _without_values(update, body.decode(errors="replace"))
+        return _without(values, message)
+    rest = _without(values, body.decode(errors="replace"))
     return f"{status}: {rest}" if rest else status
 
 
-def _without_values(update: ProfileUpdate, message: str) -> str:
+def _values(update: ProfileUpdate) -> set[str]:
+    return {*update.fields.values(), *(condition.value for condition in update.conditions)}
+
+
+def _without(values: Collection[str], message: str) -> str:
     """Strip what the sender wrote, and any token, from a text of the API; at most 200 characters.
 
     A dead letter's headers are read by more people than its body.
     """
     message = _TOKEN.sub("access_token=***", _on_one_line(message[:_LONGEST_TEXT]))
-    values = {*update.fields.values(), *(condition.value for condition in update.conditions)}
     written = {form for value in values for form in _written(value)}
     for form in sorted(written, key=len, reverse=True):
         if len(form) > 2:

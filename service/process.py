@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import structlog
 
 from service.broker import Link, LinkLost, take_link
+from service.catalogues import Catalogues
 from service.copernica import Copernica
 from service.metrics import Metrics
 from service.monitor import start_monitor
@@ -19,7 +20,7 @@ from service.outcomes import backoff
 from service.settings import Settings
 from service.topology import topology
 from service.troubles import Troubles
-from service.worker import Worker
+from service.worker import Held, Shared, Worker
 
 log = structlog.get_logger()
 
@@ -73,9 +74,11 @@ class Process:
 
     def __init__(self, settings: Settings, copernica: Copernica, metrics: Metrics) -> None:
         self._settings = settings
-        self._copernica = copernica
         self._metrics = metrics
         self._troubles = Troubles()
+        catalogues = Catalogues(copernica, settings.field_cache_seconds)
+        self._shared = Shared(settings, copernica, catalogues, metrics, self._troubles)
+        self._held: Held = {}
         self._stop = asyncio.Event()
         self._link: Link | None = None
         self._started = False
@@ -84,9 +87,10 @@ class Process:
         """Give one word for /readyz, None if all is well."""
         if self._stop.is_set():
             return "draining"
-        if self._link is None:
+        trouble = self._troubles.why_not_ready()
+        if self._link is None and trouble != "selection-guard":
             return "no-broker" if self._started else "starting"
-        return self._troubles.why_not_ready()
+        return trouble
 
     def obey_signals(self) -> None:
         """Drain at the first SIGTERM or SIGINT, end at once at the second."""
@@ -144,7 +148,7 @@ class Process:
             topology(settings) if settings.declare_topology else None,
             self._blocked,
         )
-        worker = Worker(settings, link, self._copernica, self._metrics, self._troubles)
+        worker = Worker(self._shared, link, self._held)
         try:
             await link.consume(settings.event_queue, settings.window, worker.receive)
         except BaseException:
@@ -159,23 +163,26 @@ class Process:
         self._metrics.broker_connected.set(1)
         self._metrics.broker_links.inc()
         log.info("link to RabbitMQ taken", queue=settings.event_queue, prefetch=settings.window)
-        ends: list[asyncio.Future[Any]] = [link.lost, stopping]
+        ends: list[asyncio.Future[Any]] = [link.lost, worker.tripped, stopping]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         self._link = None
         self._metrics.broker_connected.set(0)
         if link.lost.done():
             log.warning("link to RabbitMQ lost", detail=link.lost.result())
-        else:
+        elif not worker.tripped.done():
             log.info("stopping: calls in flight end first")
         await self._end(link, worker)
         self._troubles.clear()
+        if worker.tripped.done():
+            # Only somebody who has looked may start it again: anew, by a restart.
+            await asyncio.wait([stopping])
 
     async def _end(self, link: Link, worker: Worker) -> None:
         """Let calls end, on a good link for DRAIN_TIMEOUT at the most, and give the link up."""
         try:
             limit = None if link.lost.done() else self._settings.drain_timeout
             async with asyncio.timeout(limit):
-                await worker.wind_up()
+                self._held = await worker.wind_up()
         except TimeoutError:
             log.warning("not all was published and acknowledged in time; it returns to the queue")
         await link.give_up()

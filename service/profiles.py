@@ -14,13 +14,22 @@ from pydantic_core import from_json
 from service.conditions import Condition
 from service.events import ProfileUpdate
 
-CallName = Literal["put-profiles", "get-profiles", "get-profile", "post-token"]
+CallName = Literal[
+    "put-profiles",
+    "get-profiles",
+    "get-profile",
+    "get-database",
+    "get-fields",
+    "get-interests",
+    "probe-selection",
+    "post-token",
+]
 Failure = Literal["unreachable", "misconfigured", "token-refused", "no-answer"]
 Profile = Mapping[str, Any]
 
 JSON = "application/json"
 
-READ_BACK_LIMIT = 1000  # the most the API gives in one answer
+PAGE = 1000  # the most the API gives in one answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +92,44 @@ def put_profiles(update: ProfileUpdate, *, create: bool | None = None) -> Call:
 
 
 def get_profiles(database: str, conditions: tuple[Condition, ...]) -> Call:
-    """Make the call that reads the profiles of a selection, at most `READ_BACK_LIMIT`."""
+    """Make the call that reads the profiles of a selection, at most `PAGE`."""
     return Call(
         "get-profiles",
         "GET",
         f"/database/{quote(database, safe='')}/profiles",
-        f"{fields_parameter(conditions)}&limit={READ_BACK_LIMIT}&total=false",
+        f"{fields_parameter(conditions)}&limit={PAGE}&total=false",
     )
 
 
 def get_profile(profile_id: str) -> Call:
     """Make the call that reads one profile by its ID."""
     return Call("get-profile", "GET", f"/profile/{quote(profile_id, safe='')}")
+
+
+def get_database(database: str) -> Call:
+    """Make the call that finds a database's id by its name."""
+    return Call("get-database", "GET", f"/database/{quote(database, safe='')}")
+
+
+def get_fields(database: str, start: int) -> Call:
+    """Make the call that lists a database's fields, from the `start`th on."""
+    return _list_of("get-fields", f"/database/{database}/fields", start)
+
+
+def get_interests(database: str, start: int) -> Call:
+    """Make the call that lists a database's interests, from the `start`th on."""
+    return _list_of("get-interests", f"/database/{database}/interests", start)
+
+
+def probe_selection(database: str, condition: Condition) -> Call:
+    """Make the call that shows whether the API heeds a condition."""
+    query = f"{fields_parameter((condition,))}&limit=1&total=false"
+    return Call("probe-selection", "GET", f"/database/{database}/profiles", query)
+
+
+def _list_of(name: CallName, path: str, start: int) -> Call:
+    query = f"limit={PAGE}" + (f"&start={start}" if start else "")
+    return Call(name, "GET", path, query)
 
 
 def profiles_in(body: bytes) -> tuple[Profile, ...] | None:

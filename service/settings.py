@@ -26,6 +26,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from service.values import read_database
+
 PREFIX = "PROFILE_SYNC_"
 DEFAULT_SECRETS_DIR = "/run/secrets/profile-sync"
 
@@ -110,6 +112,15 @@ def _short(value: str) -> str:
     return value
 
 
+def _databases(value: str) -> str:
+    for name in value.split(",") if value else ():
+        try:
+            read_database(name.strip())
+        except ValueError as error:
+            raise ValueError(f"separate ids or names by commas: {error}") from None
+    return value
+
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1), AfterValidator(_short)]
 
@@ -177,6 +188,11 @@ class Settings(BaseSettings):
         description="Deliveries of one event after which RabbitMQ dead-letters it by itself; "
         "an existing queue keeps its own",
     )
+    databases: Annotated[str, AfterValidator(_databases)] = Field(
+        default="",
+        description="Databases that events may write to, by id or name as events write them, "
+        "separated by commas; unset: any",
+    )
     max_in_flight: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=32, description="API calls in flight"
     )
@@ -210,6 +226,14 @@ class Settings(BaseSettings):
     read_back: Annotated[Literal["auto", "never"], BeforeValidator(_lower)] = Field(
         default="auto",
         description="Read the profiles with a GET when the answer has none (each call is billed)",
+    )
+    field_check: Annotated[Literal["strict", "names", "off"], BeforeValidator(_lower)] = Field(
+        default="strict",
+        description="Check events against the database's list of fields: names and values, names "
+        "alone, or nothing",
+    )
+    field_cache_seconds: Annotated[float, Field(ge=60, le=86400)] = Field(
+        default=600, description="Seconds until that list is read again"
     )
     max_event_bytes: Annotated[int, Field(ge=1024, le=16 * 2**20)] = Field(
         default=262144, description="Larger events are rejected"
@@ -318,6 +342,12 @@ class Settings(BaseSettings):
     def amqp_urls(self) -> list[str]:
         """The nodes to try in turn; they hold the password."""
         return [url.strip() for url in self.amqp_url.get_secret_value().split(",")]
+
+    @property
+    def allowed_databases(self) -> frozenset[str]:
+        """The databases of DATABASES, in lower case; empty if any will do."""
+        names = (name.strip().casefold() for name in self.databases.split(","))
+        return frozenset(name for name in names if name)
 
     @property
     def window(self) -> int:

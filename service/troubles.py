@@ -4,10 +4,10 @@ from typing import Literal
 
 from service.outcomes import Cause
 
-Trouble = Cause | Literal["unroutable", "blocked"]
+Trouble = Cause | Literal["unroutable", "blocked", "selection-guard"]
 
 # An outage of the API or a blocked RabbitMQ passes by itself; the others wait for an operator.
-_NOT_READY: tuple[Trouble, ...] = ("token", "configuration", "unroutable")
+_NOT_READY: tuple[Trouble, ...] = ("selection-guard", "token", "configuration", "unroutable")
 
 
 class Troubles:
@@ -30,8 +30,8 @@ class Troubles:
         return ended
 
     def clear(self) -> None:
-        """Forget all: whoever works next will see for itself."""
-        self._active.clear()
+        """Forget all that whoever works next will see for himself; a restart forgets the rest."""
+        self._active &= {"selection-guard"}
 
     def why_not_ready(self) -> Trouble | None:
         """Name the first trouble that somebody must mend."""

@@ -132,6 +132,9 @@ def read_interests(value: object) -> dict[str, bool]:
             raise ValueError(f"{quoted(name)} is no interest name")
         if not isinstance(switch, int) or switch not in (0, 1):
             raise ValueError(f"{quoted(name)}: an interest is true, false, 1 or 0")
+    if "0" in value and all(map(str.isdecimal, value)):
+        # PHP does not tell {"0": 1} from [1].
+        raise ValueError('the API reads names like "0" and "1" as a list: name another one as well')
     _refuse_two_spellings(value)
     return {name: bool(switch) for name, switch in value.items()}
 

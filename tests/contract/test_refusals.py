@@ -3,6 +3,7 @@
 The API is a socket: what it was sent is known to the byte. RabbitMQ is a list.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -24,7 +25,6 @@ PROFILE = b'{"ID": "42", "fields": {}, "created": "2020-01-01 00:00:00"}'
 NOBODY = answering(b'{"start":0,"limit":1000,"count":0,"data":[]}')
 SOMEBODY = answering(b'{"start":0,"limit":1000,"count":1,"data":[' + PROFILE + b"]}")
 LOST = writing(b"", close=True)
-NEEDS_FIELDS = "the service does not read the database's list of fields yet"
 
 # Seconds; a real loop has to wait for them here.
 QUICK: dict[str, Any] = {"heartbeat": 1, "request_timeout": 0.1, "ambiguous_wait": 1.1}
@@ -124,20 +124,49 @@ async def test_is_refused_before_a_byte_is_sent(content: object, reason: Invalid
     assert (raw.connections, raw.requests) == (0, [])
 
 
-LATER = [
-    ("N02 unknown field in the selection", event(where={"no_such_field": "1"})),
-    ("N04 text for a numeric key", event(where={"age": "abc"})),
-    ("N04 no date", event(where={"birthday": "2020-13-01"})),
-    ("N14 no choice of a select field", event(fields={"country": "fr"})),
-    ("N14 no address", event(fields={"email": "nobody"})),
+FIELDS = [
+    {"ID": "1", "name": "customerid", "type": "text", "value": ""},
+    {"ID": "2", "name": "firstname", "type": "text", "value": ""},
+    {"ID": "3", "name": "age", "type": "integer", "value": "0"},
+    {"ID": "4", "name": "birthday", "type": "empty_date", "value": ""},
+    {"ID": "5", "name": "country", "type": "select", "value": "nl*\r\nbe"},
+    {"ID": "6", "name": "email", "type": "email", "value": ""},
 ]
 
 
-@pytest.mark.xfail(raises=AssertionError, reason=NEEDS_FIELDS)
-@pytest.mark.parametrize("content", [row[1] for row in LATER], ids=[row[0] for row in LATER])
-async def test_is_refused_once_the_fields_are_known(content: object) -> None:
-    result, raw = await result_of(content)
-    assert (result["outcome"], raw.requests) == ("rejected", [])
+async def playing_a_catalogue(request: bytes, writer: asyncio.StreamWriter) -> None:
+    """Answer every question about database 1234; nobody has what is selected."""
+    items = FIELDS if request.startswith(b"GET /v2/database/1234/fields?") else []
+    body = json.dumps({"start": 0, "limit": 1000, "count": len(items), "data": items})
+    await answering(body.encode())(request, writer)
+
+
+KNOWN: list[tuple[str, object, InvalidReason]] = [
+    ("N02 no such field", event(where={"no_such_field": "1"}), "unknown-field"),
+    ("N02 one of two", event(where={"customerid": "1", "Nothing": "1"}), "unknown-field"),
+    ("N04 text for a number", event(where={"age": "abc"}), "invalid-value"),
+    ("N04 a number and text", event(where={"age": "12abc"}), "invalid-value"),
+    ("N04 zero for a number", event(where={"age": 0}), UNSAFE),
+    ("N04 no date", event(where={"birthday": "2020-13-01"}), "invalid-value"),
+    ("N04 the date of zeros", event(where={"birthday": "0000-00-00"}), UNSAFE),
+    ("N13 beyond 64 bits", event(fields={"age": 2**63}), "invalid-value"),
+    ("N14 no choice", event(fields={"country": "fr"}), "invalid-value"),
+    ("N14 a choice in other letters", event(fields={"country": "NL"}), "invalid-value"),
+    ("N14 no address", event(fields={"email": "nobody"}), "invalid-value"),
+    ("N14 overlong", event(fields={"firstname": "x" * 256}), "invalid-value"),
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [row[1:] for row in KNOWN], ids=[row[0] for row in KNOWN]
+)
+async def test_is_refused_once_the_fields_are_known(content: object, reason: InvalidReason) -> None:
+    result, raw = await result_of(content, playing_a_catalogue, field_check="strict")
+    assert (result["outcome"], result["reason"], result["attempts"]) == ("rejected", reason, 0)
+    assert [request.split(b" ")[:2] for request in raw.requests] == [
+        [b"GET", b"/v2/database/1234/fields?limit=1000&access_token=xxxx"],
+        [b"GET", b"/v2/database/1234/interests?limit=1000&access_token=xxxx"],
+    ]
 
 
 async def test_n08_a_create_carries_its_key() -> None:
@@ -149,7 +178,7 @@ async def test_n08_a_create_carries_its_key() -> None:
 
 @pytest.mark.parametrize("value", [False, True])
 async def test_n10_create_and_async_are_0_or_1_and_always_there(value: bool) -> None:
-    _, raw = await result_of({**event(create=value), "async": value})
+    _, raw = await result_of({**event(create=value), "async": value}, answering(), SOMEBODY)
     query = raw.requests[0].split(b" ")[1].partition(b"?")[2].split(b"&")
     assert query[1:3] == [b"create=%d" % value, b"async=%d" % value]
 
@@ -212,7 +241,9 @@ async def test_n18_a_redirect_is_not_followed() -> None:
     result, raw = await result_of(event(create=True), created, answering(PROFILE))
     assert result["outcome"] == "created"
     assert [request.split(b" ")[1] for request in raw.requests[1:]] == [
-        b"/v2/profile/42?access_token=xxxx"  # the service's own call, not the place named
+        # The service's own call, not the place named.
+        b"/v2/database/1234/profiles?fields%5B%5D=customerid%3D%3D4567"
+        b"&limit=1000&total=false&access_token=xxxx"
     ]
 
 
@@ -235,7 +266,7 @@ async def test_n20_a_pattern_in_a_value_is_compared_as_it_stands() -> None:
 
 
 def test_every_refusal_has_its_row() -> None:
-    rows = [row[0] for row in REFUSED] + [row[0] for row in LATER]
+    rows = [row[0] for row in REFUSED] + [row[0] for row in KNOWN]
     named = "_".join(name for name in globals() if name.startswith("test_n"))
     ids = {row[:3] for row in rows} | {found.upper() for found in re.findall(r"n\d\d", named)}
     assert sorted(ids) == [f"N{number:02}" for number in range(1, 21)]

@@ -369,7 +369,8 @@ async def test_p37_a_read_back_tells_how_many_there_are(count: int) -> None:
 async def test_p38_a_removed_profile_is_none() -> None:
     removed = {**PROFILE, "fields": {"customerid": ""}, "removed": "2024-01-01 00:00:00"}
     created = see_other(x_created="42", location=PLACE)
-    answers = (created, answering(json.dumps(removed).encode()))
+    # The selection finds it no more, and so it is read by its ID.
+    answers = (created, answering(listed()), answering(json.dumps(removed).encode()))
     async with raw_server(*answers) as raw, client(raw.port) as api:
         world = World(api=lambda _settings, _metrics: api)
         result = await world.end_soon(event(create=True))

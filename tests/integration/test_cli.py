@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -161,3 +162,38 @@ def test_help_teaches_by_example(command: list[str]) -> None:
     assert done.returncode == 0
     if command:
         assert f"profile-sync {command[0]}" in done.stdout
+
+
+def test_render_shows_what_an_event_becomes_at_this_api(
+    standin: Callable[..., StandIn], tmp_path: Path
+) -> None:
+    address: dict[str, Any] = {"API_URL": f"{standin().url}/v2", "ACCESS_TOKEN": "demo-token"}
+    good = tmp_path / "good.json"
+    good.write_text(
+        '{"id": "e1", "database": "customers", "where": {"CUSTOMERID": 7}, "fields": {"age": 8}}'
+    )
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"database": 1234, "where": {"customerid": "7"}, "fields": {"agee": 8}}')
+    asked = profile_sync("render", str(good), **address)
+    assert asked.returncode == 0
+    assert asked.stdout.startswith(
+        f"PUT {address['API_URL']}/database/1234/profiles"
+        "?fields%5B%5D=customerid%3D%3D7&create=0&async=0\n"
+        '{"fields":{"age":"8"}}\n'
+    )
+    refused = profile_sync("render", str(bad), **address)
+    assert (refused.returncode, "did you mean age?" in refused.stdout) == (1, True)
+
+    saved = tmp_path / "customers.json"
+    saved.write_text(profile_sync("catalogue", "1234", **address).stdout)
+    offline = profile_sync("render", "--json", "--catalogue", str(saved), str(good))
+    # Without an API to ask, the URL is that of the settings.
+    assert json.loads(offline.stdout)["body"] == '{"fields":{"age":"8"}}'
+    wrong = profile_sync("render", str(good), **{**address, "ACCESS_TOKEN": "wrong"})
+    assert wrong.returncode == 2
+    assert "the API calls the access token invalid" in wrong.stderr
+    none = profile_sync("render", "--catalogue", str(good), str(good))
+    assert (none.returncode, "is no catalogue" in none.stderr) == (2, True)
+    for ended in (asked, refused, offline, wrong, none):
+        assert "Traceback" not in ended.stderr
+        assert "demo-token" not in ended.stdout + ended.stderr

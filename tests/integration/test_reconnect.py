@@ -41,7 +41,9 @@ def published(service: Service) -> float:
 
 
 def idle(service: Service) -> bool:
-    return "profile_sync_lanes 0.0" in httpx.get(f"{service.http_url}/metrics").text
+    """Tell whether a service has no event in hand."""
+    nothing = "profile_sync_oldest_event_seconds 0.0\n"
+    return nothing in httpx.get(f"{service.http_url}/metrics").text
 
 
 def restarts(api: StandIn, key: int) -> int:

@@ -105,6 +105,8 @@ class Api:
         parameters: query.Array,
     ) -> Answer:
         match call.method, rest[:1]:
+            case "GET", []:
+                return written(200, database.described())
             case "PUT", ["profiles"]:
                 return await self._upserts.put(self._store, call, version, database, parameters)
             case "POST", ["profiles"]:
@@ -112,7 +114,8 @@ class Api:
             case "DELETE", ["profiles"]:
                 return self._delete(call, version, database)
             case "GET", ["profiles"]:
-                page = pages.profiles(self._store, database, parameters, self._clock)
+                heed = self._choices.selection != "ignore"
+                page = pages.profiles(self._store, database, parameters, self._clock, heed=heed)
                 return written(200, page)
             case "GET", ["fields"]:
                 described = [field.described() for field in database.fields]

@@ -80,6 +80,12 @@ class Choices:
         str,
         "DOMAIN",
     )
+    selection: Literal["heed", "ignore", "ignore-put"] = _switch(
+        "heed",
+        (56,),
+        "for tests, what no API should do: ignore, every selection is every profile; ignore-put, "
+        "that of a PUT is",
+    )
     rate_limit: int | None = _switch(
         None,
         (57,),

@@ -51,6 +51,9 @@ class Selection:
     values: tuple[Stored, ...]
 
 
+EVERYTHING = Selection("1", ())
+
+
 def required(expressions: Iterable[object], database: Database, clock: Clock) -> Selection:
     """Read the conditions of a PUT, which must all make sense.
 

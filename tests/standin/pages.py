@@ -12,10 +12,13 @@ _DATA = ("ID", "fields", "interests", "modified")
 
 
 def profiles(
-    store: Store, database: Database, parameters: query.Array, clock: Clock
+    store: Store, database: Database, parameters: query.Array, clock: Clock, *, heed: bool
 ) -> dict[str, Any]:
-    """Return one page of the profiles that match `fields[]`; unknown conditions are ignored."""
-    expressions = parameters.get("fields")
+    """Return one page of the profiles that match `fields[]`; unknown conditions are ignored.
+
+    Without `heed` they all are.
+    """
+    expressions = parameters.get("fields") if heed else None
     items = expressions.values() if isinstance(expressions, dict) else ()
     selection = conditions.optional(items, database, clock)
     start, limit = _window(parameters)

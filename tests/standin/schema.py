@@ -72,6 +72,10 @@ class Database:
     fields: tuple[Field, ...]
     interests: tuple[str, ...]
 
+    def described(self) -> dict[str, str]:
+        """Describe the database as `GET database/{id}` does, without what belongs to it."""
+        return {"ID": str(self.ID), "name": self.name, "description": "", "created": ""}
+
     @cached_property
     def positions(self) -> dict[str, int]:
         """Positions of the fields by their name in lower case."""

@@ -108,6 +108,8 @@ class Upserts:
         legacy = self._choices.unknown_field == "ignore"
         read = conditions.optional if legacy else conditions.required
         selection = read(expressions.values(), database, self._clock)
+        if self._choices.selection != "heed":
+            selection = conditions.EVERYTHING
         change = self._changes.of_profiles(call, version, database)
         return _Upsert(
             store=store,

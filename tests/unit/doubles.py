@@ -13,7 +13,7 @@ from service.broker import Link, LinkLost
 from service.copernica import Copernica
 from service.messages import Message
 from service.metrics import Metrics
-from service.profiles import Answer, Call, Response
+from service.profiles import Answer, Call, CallName, Response
 from service.settings import Settings
 from service.transport import CUT
 
@@ -54,7 +54,12 @@ class FakeLink(Link):
         self.published: list[Message] = []
         self.refusals: deque[Exception] = deque()
         self.holds = False
+        self.in_doubt = False
         self.waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def leased(self) -> bool:
+        return not self.lost.done() and not self.in_doubt
 
     def publish(self, message: Message) -> asyncio.Future[None]:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -86,6 +91,7 @@ Script = Answer | Exception
 class FakeCopernica(Copernica):
     """Answers calls from a list, then with one profile. It knows no selections and keeps no data.
 
+    Calls that `replies` names are answered from the list there, the last answer over and over.
     A call takes `seconds` of the loop's clock.
     """
 
@@ -94,6 +100,7 @@ class FakeCopernica(Copernica):
         self.calls: list[Call] = []
         self.times: list[float] = []
         self.answers: deque[Script] = deque()
+        self.replies: dict[CallName, deque[Script]] = {}
         self.seconds = 1.0
         self.running = 0
         self.most_running = 0
@@ -108,10 +115,42 @@ class FakeCopernica(Copernica):
         await asyncio.sleep(self.seconds)
         self.running -= 1
         self.journal.append(f"answer {_subject(call)}")
-        answer = self.answers.popleft() if self.answers else profiles({"ID": "1"})
+        answer = self._answer(call)
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def _answer(self, call: Call) -> Script:
+        if replies := self.replies.get(call.name):
+            return replies.popleft() if len(replies) > 1 else replies[0]
+        return self.answers.popleft() if self.answers else profiles({"ID": "1"})
+
+    def reply(self, name: CallName, *answers: Script) -> None:
+        """Answer calls of a name with these, the last of them over and over."""
+        self.replies[name] = deque(answers)
+
+    def names(self, *without: CallName) -> list[CallName]:
+        """The calls so far by name."""
+        return [call.name for call in self.calls if call.name not in without]
+
+
+class CatalogueCopernica(FakeCopernica):
+    """Plays a database 1234 with some fields and one interest; no profile has what is probed."""
+
+    FIELDS: tuple[dict[str, str], ...] = (
+        {"ID": "1", "name": "CustomerID", "type": "text", "value": ""},
+        {"ID": "2", "name": "firstname", "type": "text", "value": ""},
+        {"ID": "3", "name": "age", "type": "integer", "value": "0"},
+        {"ID": "4", "name": "birthday", "type": "date", "value": ""},
+    )
+    INTERESTS: tuple[dict[str, str], ...] = ({"ID": "1", "name": "football", "group": ""},)
+
+    def __init__(self, journal: list[str]) -> None:
+        super().__init__(journal)
+        self.reply("get-database", response(200, b'{"ID": "1234", "name": "Customers"}'))
+        self.reply("get-fields", listing(*self.FIELDS))
+        self.reply("get-interests", listing(*self.INTERESTS))
+        self.reply("probe-selection", listing())
 
 
 class ScriptedCopernica(Copernica):
@@ -130,6 +169,12 @@ class ScriptedCopernica(Copernica):
 def profiles(*content: dict[str, Any], status: int = 200, **headers: str) -> Response:
     """An answer with a list of profiles; `x_created` stands for `x-created`."""
     return response(status, json.dumps(content).encode(), **headers)
+
+
+def listing(*items: dict[str, Any]) -> Response:
+    """A page of a list, as the API writes it."""
+    page = {"start": 0, "limit": 1000, "count": len(items), "data": items}
+    return response(200, json.dumps(page).encode())
 
 
 def response(status: int, content: bytes = b"", **headers: str) -> Response:

@@ -196,6 +196,14 @@ def test_knows_where_profiles_are_after_the_update(
     assert found == (None if after is None else (parse_condition(after),))
 
 
+@pytest.mark.parametrize("name", ["modified", "Modified"])
+def test_knows_that_every_update_changes_modified(name: str) -> None:
+    conditions = (Condition("id", "==", "7"), Condition(name, "<", "2026-01-01 00:00:00"))
+    assert after_update(conditions, {"x": "1"}) is None
+    own = (Condition(name, "==", "a"),)
+    assert after_update(own, {"MODIFIED": "b"}) == (Condition(name, "==", "b"),)
+
+
 @given(st.text(min_size=1))
 def test_a_selection_after_an_update_is_a_safe_one(value: str) -> None:
     found = after_update((Condition("a", "==", "1"),), {"a": value})

@@ -350,6 +350,8 @@ class TestInterests:
             (["football", "football"], {"football": True}),
             ({"football": True, "baseball": False}, {"football": True, "baseball": False}),
             ({"football": 1, "baseball": 0}, {"football": True, "baseball": False}),
+            (["0", "football"], {"0": True, "football": True}),
+            (["2024"], {"2024": True}),
         ],
         ids=repr,
     )
@@ -373,6 +375,8 @@ class TestInterests:
             ["a\nb"],
             {"a": 1, "A": 0},
             ["a", "A"],
+            ["0"],
+            {"1": 0, "0": 1},
         ],
         ids=repr,
     )
@@ -490,6 +494,7 @@ class TestCreate:
         ({"fields": {"customerid": ""}}, True),
         ({"expect": "many"}, True),
         ({"where": {"email": "A@x"}, "fields": {"email": "a@X"}}, False),
+        ({"where": {"Modified": "2026-01-01"}}, True),
     ],
     ids=repr,
 )

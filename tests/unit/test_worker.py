@@ -157,14 +157,26 @@ class TestReadBack:
             303,
         )
         assert [p["ID"] for p in result["profiles"]] == ["42"]
-        assert world.api.calls[1].path == "/profile/42"
+        assert world.api.calls[1].query.startswith("fields%5B%5D=customerid%3D%3D4567&")
         assert world.sample("profiles_created_total") == 1
 
-    async def test_looks_where_the_update_moved_the_profile(self) -> None:
+    async def test_shows_second_profiles_after_a_creation(self) -> None:
         world = World()
-        world.api.answers.extend([response(200), profiles(profile())])
-        await world.end(event(fields={"customerid": "9"}))
-        assert world.api.calls[1].query.startswith("fields%5B%5D=customerid%3D%3D9&")
+        world.api.answers.extend(
+            [response(303, x_created="42"), profiles(profile(41), profile(42))]
+        )
+        result = await world.end(event(**CREATE))
+        assert (result["outcome"], result["matched"]) == ("created", 2)
+        assert world.sample("multiple_matches_total") == 1
+
+    async def test_reads_the_profile_that_the_update_moves_by_its_id(self) -> None:
+        world = World()
+        there = profile(42, fields={"customerid": "9"})
+        world.api.answers.extend([profiles(profile(42)), response(200), profiles(there)])
+        result = await world.end(event(fields={"customerid": "9"}))
+        assert (result["outcome"], result["matched"]) == ("updated", 1)
+        assert world.api.calls[0].query.startswith("fields%5B%5D=customerid%3D%3D4567&")
+        assert world.api.calls[2].path == "/profile/42"
 
     async def test_finds_that_none_matched(self) -> None:
         world = World()
@@ -209,10 +221,10 @@ class TestReadBack:
 
     async def test_is_left_out_if_nothing_can_be_found_again(self) -> None:
         world = World()
-        world.api.answers.append(response(200))
-        result = await world.end(event(fields={"customerid": ""}))
+        world.api.answers.extend([profiles(*map(profile, range(1, 12))), response(200)])
+        result = await world.end(event(fields={"customerid": ""}, expect="many"))
         assert (result["outcome"], result["matched"], result["source"]) == ("updated", None, "none")
-        assert world.methods == ["PUT"]
+        assert world.methods == ["GET", "PUT"]
 
 
 class TestRejected:

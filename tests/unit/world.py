@@ -5,36 +5,43 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from service.catalogues import Catalogues
 from service.copernica import Copernica
 from service.messages import Delivery, Message, Properties
 from service.metrics import Metrics
 from service.settings import Settings
 from service.troubles import Troubles
-from service.worker import Worker
+from service.worker import Held, Shared, Worker
 from tests.unit.doubles import FakeCopernica, FakeLink
 from tests.unit.samples import body, event, settings
 
+NOTHING: Held = {}
+
 
 class World:
-    """A worker between a link and an API that are both lists; one journal for all of it."""
+    """A worker between a link and an API that are both lists; one journal for all of it.
+
+    Unless told otherwise it checks no fields.
+    """
 
     def __init__(
-        self, api: Callable[[Settings, Metrics], Copernica] | None = None, **values: Any
+        self,
+        api: Callable[[Settings, Metrics], Copernica] | None = None,
+        fake: type[FakeCopernica] = FakeCopernica,
+        held: Held = NOTHING,
+        **values: Any,
     ) -> None:
         self.journal: list[str] = []
-        self.settings = settings(**values)
+        self.settings = settings(**{"field_check": "off", **values})
         self.metrics = Metrics()
         self.troubles = Troubles()
         self.acknowledged = asyncio.Event()
         self.link = FakeLink(self.journal)
-        self.api = FakeCopernica(self.journal)
-        self.worker = Worker(
-            self.settings,
-            self.link,
-            api(self.settings, self.metrics) if api else self.api,
-            self.metrics,
-            self.troubles,
-        )
+        self.api = fake(self.journal)
+        copernica = api(self.settings, self.metrics) if api else self.api
+        catalogues = Catalogues(copernica, self.settings.field_cache_seconds)
+        shared = Shared(self.settings, copernica, catalogues, self.metrics, self.troubles)
+        self.worker = Worker(shared, self.link, held)
 
     def deliver(self, content: object, *, redelivered: bool = False, **properties: Any) -> None:
         self.worker.receive(
