@@ -93,12 +93,13 @@ class Admission:
         else:
             self._queue(work, self._catalogues.number(work.update.database) or _UNNUMBERED)
 
-    def close(self) -> None:
-        """Admit no more: what waits returns to its queue."""
+    async def close(self) -> None:
+        """Admit no more: what waits returns to its queue. Questions to the API end."""
         self._closed = True
-        for line in self._lines.values():
-            if line.asking is not None:
-                line.asking.cancel()
+        asking = [line.asking for line in self._lines.values() if line.asking is not None]
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
 
     def _queue(self, work: Work, number: str) -> None:
         line = self._lines.setdefault(number, _Line(number))
@@ -134,8 +135,8 @@ class Admission:
         try:
             update = guard(work.update, known.catalogue, self._zone, values=strict)
         except InvalidEvent as error:
-            if isinstance(error, UnknownName) and known.since < work.received:
-                return "catalogue"  # The name may be newer than the list.
+            if isinstance(error, UnknownName) and known.may_be_new(error.name, work.received):
+                return "catalogue"
             self._doors.reject(work, error.reason, error.detail)
             return None
         for condition in update.conditions:

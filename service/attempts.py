@@ -108,7 +108,7 @@ class Attempts:
             case Done("accepted") if update.create and work.may_create:
                 work.settled_at = asyncio.get_running_loop().time() + self._settings.ambiguous_wait
                 work.look_first = True  # whoever has the event next
-                return Later(self._settings.retry_base)
+                return Later(min(self._settings.retry_base, self._settings.ambiguous_wait))
             case Done("accepted"):
                 return Written("accepted")
             case Done() as done:
@@ -139,17 +139,19 @@ class Attempts:
         """Hold a create's lane until its profile is there, or must have been."""
         update = work.update
         answer = await self._copernica.send(get_profiles(update.database, update.conditions))
-        late = asyncio.get_running_loop().time() >= work.settled_at
+        left = work.settled_at - asyncio.get_running_loop().time()
         match found(update, answer):
             case (_, *_) as profiles:
                 self._made_before(None, profiles)
                 return Written("accepted")
-            case _ if late:
+            case _ if left <= 0:
                 return Written("accepted")
-            case Retry() as retry:
-                return Later(max(self._settings.retry_base, retry.after or 0))
+            case Retry(after=float() as after) if after > 0:
+                return Later(after)
             case _:
-                return Later(self._settings.retry_base)
+                # Each look is billed: the longer it has taken, the longer it may take.
+                waited = self._settings.ambiguous_wait - left
+                return Later(min(max(waited, self._settings.retry_base), left))
 
     async def _complete(self, work: Work, done: Done) -> Ended:
         read = await self._profiles_of(work, done)

@@ -15,17 +15,32 @@ _PROVABLE = frozenset({"integer", "text", "email", "big"})
 
 Listed = tuple[Mapping[str, Any], ...]
 
+_LACKED = 10.0  # seconds in which a name that was not there is not asked for again
+_LACKED_AT_MOST = 1000  # names that are remembered for it
+
 
 @dataclass(slots=True)
 class Known:
-    """What is known of a database: its catalogue, asked for at `since` (monotonic seconds).
+    """What is known of a database: its catalogue, asked for at `since`, to be used until `until`.
 
-    `proven` names the fields whose conditions the API has been seen to heed.
+    Both are monotonic, in seconds. `proven` names the fields whose conditions the API has been seen
+    to heed, `lacked` what events have named and the catalogue does not have.
     """
 
     catalogue: Catalogue
     since: float
+    until: float
     proven: set[str] = field(default_factory=set)
+    lacked: set[str] = field(default_factory=set)
+
+    def may_be_new(self, name: str, received: float) -> bool:
+        """Tell whether a newer catalogue may have a name, which an event received then has."""
+        if received <= self.since:
+            if len(self.lacked) >= _LACKED_AT_MOST:
+                self.lacked.clear()
+            self.lacked.add(name)
+            return False
+        return name not in self.lacked or time.monotonic() - self.since > _LACKED
 
     def unproven(self, selected: Field) -> bool:
         """Tell whether a field can be proven, and is not yet."""
@@ -51,9 +66,7 @@ class Catalogues:
     def get(self, database: str) -> Known | None:
         """Give what is known of a database, unless it is too old."""
         known = self._known.get(self.number(database) or "")
-        if known is None or time.monotonic() - known.since > self._seconds:
-            return None
-        return known
+        return known if known is not None and time.monotonic() <= known.until else None
 
     async def find(self, database: str) -> str | Retry | Refused:
         """Ask the API for a database's id by its name.
@@ -86,13 +99,14 @@ class Catalogues:
         interests = await self._all(lambda start: get_interests(number, start), database)
         if isinstance(interests, Retry | Refused):
             return interests
-        return self._keep(Known(catalogue(number, fields, interests), since))
+        until = time.monotonic() + self._seconds  # from now on, however long it took to read
+        return self._keep(Known(catalogue(number, fields, interests), since, until))
 
     def _keep(self, known: Known) -> Known:
         number = known.catalogue.database
         before = self._known.get(number)
         if before and before.catalogue == known.catalogue:
-            known.proven = before.proven
+            known.proven, known.lacked = before.proven, before.lacked
         self._known[number] = known
         return known
 

@@ -132,7 +132,7 @@ def render(
 
     def known(database: str) -> Catalogue | None:
         if catalogue_file is not None:
-            return rendering.load_catalogue(catalogue_file)
+            return rendering.load_catalogue(catalogue_file, database)
         return _in_loop(rendering.read_catalogue(settings, database)) if asks else None
 
     try:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from service.catalogue import Catalogue, Field, canonical, nearest
 from service.conditions import EQUAL, MODIFIED, Condition, after_update, selection_key
-from service.events import InvalidEvent, InvalidReason, ProfileUpdate
+from service.events import InvalidEvent, ProfileUpdate
 
 _LIKE = ("=~", "!~")
 _OPAQUE = frozenset({"phone", "phone_fax", "phone_gsm", "foreign_key"})  # what they keep is unknown
@@ -23,7 +23,11 @@ _TOO_MANY = 10  # profiles, where one was expected: more than duplicates explain
 
 
 class UnknownName(InvalidEvent):
-    """A name that the catalogue does not have; a newer one may."""
+    """A `name` that the catalogue does not have; a newer one may."""
+
+    def __init__(self, detail: str, name: str) -> None:
+        super().__init__("unknown-field", detail)
+        self.name = name
 
 
 def check_database(update: ProfileUpdate, allowed: Collection[str]) -> None:
@@ -136,10 +140,8 @@ def _fitting(place: str, field: Field, value: str, zone: ZoneInfo) -> str:
 
 
 def _unknown(place: str, name: str, what: str, known: set[str]) -> UnknownName:
-    reason: InvalidReason = "unknown-field"
-    return UnknownName(
-        reason, f"{place}.{name}: there is no such {what}{nearest(name, frozenset(known))}"
-    )
+    near = nearest(name, frozenset(known))
+    return UnknownName(f"{place}.{name}: there is no such {what}{near}", f"{what} {name}")
 
 
 def _moves(condition: Condition, fields: Mapping[str, str], catalogue: Catalogue) -> bool:

@@ -73,18 +73,24 @@ async def read_catalogue(settings: Settings, database: str) -> Catalogue:
                 return known.catalogue
 
 
-def load_catalogue(file: Path) -> Catalogue:
-    """Read a saved catalogue.
+def load_catalogue(file: Path, database: str) -> Catalogue:
+    """Read the saved catalogue of a database.
 
     Raises:
-        NoCatalogue: the file is none.
+        NoCatalogue: the file is none, or that of another database as far as an id tells.
     """
     try:
-        return SavedCatalogue.model_validate_json(file.read_bytes()).catalogue()
+        saved = SavedCatalogue.model_validate_json(file.read_bytes())
     except OSError as error:
         raise NoCatalogue(f"{file}: {error.strerror}") from None
     except ValueError:
         raise NoCatalogue(f"{file} is no catalogue; `profile-sync catalogue` prints one") from None
+    if database.isdecimal() and database != saved.database:
+        raise NoCatalogue(
+            f"{file} is of database {saved.database}, the event for {database}; "
+            f"`profile-sync catalogue {database}` prints its"
+        )
+    return saved.catalogue()
 
 
 def render(

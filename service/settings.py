@@ -26,6 +26,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from service import addresses
 from service.values import read_database
 
 PREFIX = "PROFILE_SYNC_"
@@ -40,7 +41,6 @@ _WORDS = {
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
 }
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class WrongSettings(Exception):
@@ -49,44 +49,6 @@ class WrongSettings(Exception):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(faults))
         self.faults = faults
-
-
-def _amqp_url(value: SecretStr) -> SecretStr:
-    for url in value.get_secret_value().split(","):
-        try:
-            parts = urlsplit(url.strip())
-            usable = (
-                parts.scheme in {"amqp", "amqps"}
-                and parts.hostname
-                and parts.port != 0
-                and not parts.query
-                and not parts.fragment
-            )
-        except ValueError:
-            usable = False
-        if not usable:
-            raise ValueError(
-                "write amqp://user:password@host:5672/vhost, several with commas; without ?options"
-            )
-    return value
-
-
-def _web_address(value: str) -> str:
-    value = value.rstrip("/")
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError("write https://host/path: no user, query or fragment")
-    return value
-
-
-def _api_url(value: str) -> str:
-    if not re.search(r"/v[234]$", value):
-        raise ValueError("must end in /v2, /v3 or /v4, the version of the API")
-    return value
 
 
 def _lower(value: object) -> object:
@@ -147,16 +109,18 @@ class Settings(BaseSettings):
         default=False,
         description="Allow http:// in API_URL and AUTH_URL beyond this machine (leaks the token)",
     )
-    api_url: Annotated[str, AfterValidator(_web_address), AfterValidator(_api_url)] = Field(
+    api_url: Annotated[
+        str, AfterValidator(addresses.web_address), AfterValidator(addresses.api_url)
+    ] = Field(
         default="https://api.copernica.com/v2",
         description="The API with its version, /v2, /v3 or /v4; plain http only to this machine",
     )
-    auth_url: Annotated[str, AfterValidator(_web_address)] = Field(
+    auth_url: Annotated[str, AfterValidator(addresses.web_address)] = Field(
         default="https://authenticate.copernica.com",
         description="With /v4 only: where the access token is exchanged for a JWT, kept until "
         "shortly before its end",
     )
-    amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)] = Field(
+    amqp_url: Annotated[SecretStr, AfterValidator(addresses.amqp_urls)] = Field(
         default=SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F"),
         description="RabbitMQ; several nodes separated by commas are tried in turn",
     )
@@ -278,9 +242,7 @@ class Settings(BaseSettings):
     @field_validator("api_url", "auth_url")
     @classmethod
     def _no_token_in_clear(cls, value: str, info: ValidationInfo) -> str:
-        parts = urlsplit(value)
-        in_clear = parts.scheme == "http" and parts.hostname not in _LOOPBACK
-        if in_clear and not info.data.get("allow_plain_http"):
+        if addresses.readable_by_others(value) and not info.data.get("allow_plain_http"):
             raise ValueError(
                 "plain http would show the token to the network: use https, "
                 f"or set {PREFIX}ALLOW_PLAIN_HTTP=true"
@@ -341,7 +303,7 @@ class Settings(BaseSettings):
     @property
     def amqp_urls(self) -> list[str]:
         """The nodes to try in turn; they hold the password."""
-        return [url.strip() for url in self.amqp_url.get_secret_value().split(",")]
+        return addresses.split_amqp_urls(self.amqp_url.get_secret_value())
 
     @property
     def allowed_databases(self) -> frozenset[str]:

@@ -140,7 +140,7 @@ class Worker:
         if self._doubtful is not None:
             self._doubtful.cancel()
         self._sleeping.clear()
-        self._admission.close()
+        await self._admission.close()
         self._link.lost.add_done_callback(lambda _: self._note_progress())
         self._note_progress()
         await self._quiet.wait()

@@ -105,6 +105,7 @@ def test_28_a_choice_is_taken_exactly(api: StandIn, sent: object, expected: str)
         ({"a": 1}, "1"),
         (BIG - 1, "9223372036854775807"),
         (str(-BIG), "-9223372036854775808"),
+        (str(-BIG + 1), "-9223372036854775807"),
     ],
 )
 @pytest.mark.parametrize("field", ["age", "score"])

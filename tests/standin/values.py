@@ -52,7 +52,8 @@ def integer(value: Any) -> int:
         if not match:
             return 0
         digits = match[1]
-        whole = len(digits) < 20 and digits.lstrip("+-").isdigit()
+        plain = digits.lstrip("+-")
+        whole = len(plain) < 20 and plain.isdigit()
         value = int(digits) if whole else float(digits)
     if isinstance(value, (list, dict)):
         return 1 if value else 0

@@ -200,7 +200,7 @@ class TestCatalogue:
         house = House(seconds=-1)
         house.take()
         await settle(5.5)
-        house.admission.close()
+        await house.admission.close()
         assert house.admitted == []
         assert house.api.names()[:4] == ["get-fields", "get-interests"] * 2
 
@@ -229,6 +229,15 @@ class TestCatalogue:
         works = [house.take(fields={f"zzz{n}": "1"}) for n in range(10)]
         await settle()
         assert house.api.names() == ["get-fields", "get-interests"]
+        assert house.reasons() == [(work, "unknown-field") for work in works]
+
+    async def test_is_not_read_again_for_a_name_that_it_has_just_lacked(self) -> None:
+        house = await known()
+        works = []
+        for name in ("aaa", "bbb") * 5:
+            works.append(house.take(fields={name: "1"}))
+            await settle()
+        assert house.api.names() == ["get-fields", "get-interests"] * 2
         assert house.reasons() == [(work, "unknown-field") for work in works]
 
     async def test_that_is_new_is_not_read_again(self) -> None:
@@ -476,7 +485,7 @@ class TestClose:
         house = House()
         works = [house.take(), house.take()]
         await settle(0.5)
-        house.admission.close()
+        await house.admission.close()
         await settle()
         assert (house.admitted, house.rejected) == ([], [])
         assert list(house.admission) == works
@@ -484,7 +493,7 @@ class TestClose:
 
     async def test_of_an_empty_house_is_nothing(self) -> None:
         house = await known()
-        house.admission.close()
+        await house.admission.close()
         await settle()
         assert list(house.admission) == []
 
@@ -493,7 +502,7 @@ class TestClose:
         house.api.reply("probe-selection", SOMEBODY)
         work = house.take()
         await settle()
-        house.admission.close()
+        await house.admission.close()
         assert list(house.admission) == [work]
 
     async def test_ends_what_waits_to_be_asked_again(self) -> None:
@@ -501,6 +510,6 @@ class TestClose:
         house.api.reply("get-fields", response(503))
         house.take()
         await settle(1.5)
-        house.admission.close()
+        await house.admission.close()
         await settle()
         assert house.api.names() == ["get-fields"]

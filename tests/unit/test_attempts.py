@@ -428,10 +428,21 @@ class TestInTheBackground:
     async def test_a_create_holds_its_lane_until_its_profile_is_there(self) -> None:
         api, one = Api(response(200), NONE, NONE, profiles(profile())), work(**self.CREATE)
         for _ in range(3):
-            assert await api.make(one) == Later(api.attempts._settings.retry_base)
+            assert isinstance(await api.make(one), Later)
         assert await api.make(one) == Written("accepted")
         assert [call.method for call in api.calls] == ["PUT", "GET", "GET", "GET"]
         assert one.attempts == 1
+
+    async def test_a_create_is_looked_at_ever_more_seldom(self) -> None:
+        api, one = Api(response(200), NONE), work(**self.CREATE)
+        api.reply("get-profiles", NONE)
+        ended, waits = await api.make(one), []
+        while isinstance(ended, Later):
+            waits.append(ended.seconds)
+            await asyncio.sleep(ended.seconds)
+            ended = await api.make(one)
+        assert ended == Written("accepted")
+        assert waits == [0.5, 0.5, 1, 2, 4, 8, 4]
 
     async def test_a_create_holds_its_lane_no_longer_than_the_wait(self) -> None:
         api, one = Api(response(200), NONE, NONE), work(**self.CREATE)

@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 
@@ -194,10 +195,12 @@ class TestProven:
         ],
     )
     def test_are_types_that_keep_a_random_value(self, kind: str, provable: bool) -> None:
-        assert Known(Catalogue("1", {}, {}), 0).unproven(Field("f", kind)) is provable
+        assert (
+            Known(Catalogue("1", {}, {}), since=0, until=0).unproven(Field("f", kind)) is provable
+        )
 
     def test_is_a_field_once(self) -> None:
-        known = Known(Catalogue("1", {}, {}), 0, {"f"})
+        known = Known(Catalogue("1", {}, {}), since=0, until=0, proven={"f"})
         assert not known.unproven(Field("f", "text"))
         assert known.unproven(Field("g", "text"))
 
@@ -222,3 +225,45 @@ async def test_a_list_that_never_ends_is_an_outage() -> None:
     told = await Catalogues(api, 1000).read("1234")
     assert isinstance(told, Retry)
     assert "same page" in told.detail
+
+
+class TestANameThatIsNotThere:
+    def known(self, age: float) -> Known:
+        now = time.monotonic()
+        return Known(Catalogue("1234", {}, {}), since=now - age, until=now + LONG)
+
+    def test_may_be_new_to_an_event_that_is_newer_than_the_catalogue(self) -> None:
+        assert self.known(age=60).may_be_new("x", time.monotonic())
+
+    def test_is_not_new_to_an_event_that_is_older(self) -> None:
+        assert not self.known(age=60).may_be_new("x", time.monotonic() - 61)
+
+    def test_is_not_looked_for_again_at_once(self) -> None:
+        known = self.known(age=5)
+        assert not known.may_be_new("x", known.since)
+        assert not known.may_be_new("x", time.monotonic())
+        assert known.may_be_new("y", time.monotonic())
+
+    def test_is_looked_for_again_later(self) -> None:
+        known = self.known(age=60)
+        assert not known.may_be_new("x", known.since)
+        assert known.may_be_new("x", time.monotonic())
+
+    def test_is_forgotten_before_there_are_too_many(self) -> None:
+        known = self.known(age=0)
+        for number in range(1001):
+            known.may_be_new(str(number), known.since)
+        assert known.lacked == {"1000"}
+
+    async def test_is_remembered_when_nothing_has_changed(self, catalogues: Catalogues) -> None:
+        first = await read(catalogues)
+        assert not first.may_be_new("x", first.since)
+        assert "x" in (await read(catalogues)).lacked
+
+    async def test_is_forgotten_when_something_has_changed(
+        self, api: CatalogueCopernica, catalogues: Catalogues
+    ) -> None:
+        first = await read(catalogues)
+        assert not first.may_be_new("x", first.since)
+        api.reply("get-interests", listing())
+        assert not (await read(catalogues)).lacked

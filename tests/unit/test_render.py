@@ -95,7 +95,15 @@ def test_checks_names_alone_if_that_is_wanted() -> None:
 def test_a_catalogue_comes_back_from_its_file(tmp_path: Path) -> None:
     file = tmp_path / "customers.json"
     file.write_text(SavedCatalogue.of(CUSTOMERS).model_dump_json(indent=2))
-    assert load_catalogue(file) == CUSTOMERS
+    assert load_catalogue(file, "1234") == CUSTOMERS
+    assert load_catalogue(file, "Customers") == CUSTOMERS
+
+
+def test_a_saved_catalogue_is_for_no_other_database(tmp_path: Path) -> None:
+    file = tmp_path / "customers.json"
+    file.write_text(SavedCatalogue.of(CUSTOMERS).model_dump_json())
+    with pytest.raises(NoCatalogue, match="of database 1234, the event for 5"):
+        load_catalogue(file, "5")
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"database": "1", "fields": {}}'])
@@ -104,4 +112,4 @@ def test_a_file_that_is_no_catalogue_is_explained(tmp_path: Path, content: str |
     if content is not None:
         file.write_text(content)
     with pytest.raises(NoCatalogue, match=r"customers\.json"):
-        load_catalogue(file)
+        load_catalogue(file, "1234")

@@ -1,0 +1,72 @@
+"""Addresses that the environment sets, and what is wrong with them. No value is ever named."""
+
+import re
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def split_amqp_urls(value: str) -> list[str]:
+    """Take the URLs of several nodes, with commas between, apart."""
+    return [url.strip() for url in value.split(",")]
+
+
+def amqp_urls(value: SecretStr) -> SecretStr:
+    """Pass on the URLs of one node or more.
+
+    Raises:
+        ValueError: one cannot be used.
+    """
+    for url in split_amqp_urls(value.get_secret_value()):
+        try:
+            parts = urlsplit(url)
+            usable = (
+                parts.scheme in {"amqp", "amqps"}
+                and parts.hostname
+                and parts.port != 0
+                and not parts.query
+                and not parts.fragment
+            )
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError(
+                "write amqp://user:password@host:5672/vhost, several with commas; without ?options"
+            )
+    return value
+
+
+def web_address(value: str) -> str:
+    """Pass on an http or https address, without a slash at its end.
+
+    Raises:
+        ValueError: it is none, or has parts that calls cannot have.
+    """
+    value = value.rstrip("/")
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("write https://host/path: no user, query or fragment")
+    return value
+
+
+def api_url(value: str) -> str:
+    """Pass on the address of a version of the API that is known.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.search(r"/v[234]$", value):
+        raise ValueError("must end in /v2, /v3 or /v4, the version of the API")
+    return value
+
+
+def readable_by_others(address: str) -> bool:
+    """Tell whether what is sent to a web address crosses a network in clear."""
+    parts = urlsplit(address)
+    return parts.scheme == "http" and parts.hostname not in _LOOPBACK
