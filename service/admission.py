@@ -9,6 +9,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -37,13 +38,13 @@ class Doors:
     """Where an event goes from here, and who is told what stands in its way.
 
     `put_off` takes the failure and its number in a row, and gives the seconds until the next try;
-    `answered` is told when the API answers.
+    `may_ask` tells whether questions may be asked just now.
     """
 
     admit: Callable[[Work], None]
     reject: Callable[[Work, Reason, str], None]
     put_off: Callable[[Retry, int], float]
-    answered: Callable[[], None]
+    may_ask: Callable[[], bool]
     trip: Callable[[str, Work], None]
 
 
@@ -73,6 +74,7 @@ class Admission:
         self._doors = doors
         self._lines: dict[str, _Line] = {}
         self._closed = False
+        self._woken = asyncio.Event()
 
     def __iter__(self) -> Iterator[Work]:
         """Go over all events that wait."""
@@ -92,6 +94,11 @@ class Admission:
             self._queue(work, _UNNUMBERED)  # What is first there may be of the same database.
         else:
             self._queue(work, self._catalogues.number(work.update.database) or _UNNUMBERED)
+
+    def wake(self) -> None:
+        """Ask again at once what is put off."""
+        self._woken.set()
+        self._woken = asyncio.Event()
 
     async def close(self) -> None:
         """Admit no more: what waits returns to its queue. Questions to the API end."""
@@ -151,19 +158,25 @@ class Admission:
         """Ask for what is missing until the API tells."""
         database, begun, failures = line.waiting[0].update.database, time.monotonic(), 0
         while not self._closed:
+            if not self._doors.may_ask():
+                await self._woken.wait()
+                continue
             match await self._told(line, database, missing):
                 case Retry() as retry:
                     failures += 1
-                    await asyncio.sleep(self._doors.put_off(retry, failures))
+                    await self._rest(self._doors.put_off(retry, failures))
                 case Refused(reason, detail):
-                    self._doors.answered()
                     for work in self._blamed(line, missing, begun):
                         line.waiting.remove(work)
                         self._doors.reject(work, reason, detail)
                     return
                 case _:
-                    self._doors.answered()
                     return
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
 
     @staticmethod
     def _blamed(line: _Line, missing: _Missing, begun: float) -> list[Work]:

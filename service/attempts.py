@@ -92,6 +92,7 @@ class Attempts:
             ended = await self._remember_ids(work)
             if ended is not None:
                 return ended
+        await self._copernica.turn()
         return await self._write(work) if may_write() else None
 
     async def _write(self, work: Work) -> Ended:
@@ -102,7 +103,7 @@ class Attempts:
         # answer: then it must be through, not in the background.
         sent = update if work.may_create else replace(update, asynchronous=False)
         call = put_profiles(sent, create=update.create and work.may_create)
-        answer = await self._copernica.send(call)
+        answer = await self._copernica.send(call, has_turn=True)
         work.status = answer.status if isinstance(answer, Response) else None
         match decide(update, answer, self._settings.zone):
             case Done("accepted") if update.create and work.may_create:

@@ -52,6 +52,10 @@ class Unpublished(Exception):
     """RabbitMQ did not take a message: no queue for it, or a queue refused it."""
 
 
+class Unroutable(Unpublished):
+    """No queue is bound for a message."""
+
+
 class _Connection(AsyncioConnection):
     """pika's connection, which tells when bytes come."""
 
@@ -274,7 +278,7 @@ class Link:
             ):
                 del self._unconfirmed[tag]
                 text = f"no queue is bound for it ({method.reply_text})"
-                confirmed.set_exception(Unpublished(text))
+                confirmed.set_exception(Unroutable(text))
                 break
 
     def _check_confirms(self) -> None:

@@ -10,7 +10,9 @@ from typing import Self
 from urllib.parse import quote, urlsplit
 
 import httpx
+from aiolimiter import AsyncLimiter
 
+from service import logs
 from service.answers import judge
 from service.metrics import Metrics
 from service.profiles import Answer, Call, NoResponse, Response
@@ -136,14 +138,14 @@ class Copernica:
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self._access_token = settings.access_token.get_secret_value()
-        in_header = settings.api_url.endswith("/v4")
-        query = "" if in_header else f"access_token={quote(self._access_token, safe='')}"
-        self._api = _Server(settings.api_url, query)
+        self._url = settings.api_url
         self._auth = _Server(settings.auth_url)
-        self._tokens = Tokens(self._fetch_token) if in_header else None
+        self._token_file = settings.access_token_file
+        self._forms: set[bytes] = set()
+        self._use_token(settings.access_token.get_secret_value())
         self._timeout = settings.request_timeout
-        self._forms = _forms(self._access_token)
+        rate = settings.rate_limit
+        self._limiter = AsyncLimiter(1, 1 / rate) if rate else None  # one by one: no bursts
         self._metrics = metrics
         self._client = _Client(
             transport=AiohttpTransport(
@@ -170,33 +172,74 @@ class Copernica:
             self._tokens.close()
         await self._client.__aexit__(exc_type, exc_value, traceback)
 
-    async def send(self, call: Call) -> Answer:
-        """Make a call within REQUEST_TIMEOUT; no answer is an exception.
+    async def turn(self) -> None:
+        """Wait until RATE_LIMIT allows one more call."""
+        if self._limiter is not None:
+            await self._limiter.acquire()
+
+    async def send(self, call: Call, *, has_turn: bool = False) -> Answer:
+        """Make a call within REQUEST_TIMEOUT of its turn; no answer is an exception.
 
         At most one request for it is on the wire, but with version 4: one that is refused for its
         token, and so not looked at, is made once more with a new one, in the time that is left.
+        With `has_turn` the caller has waited for it.
         """
-        if self._tokens is None:
-            return await self._exchange(call, self._api, self._timeout)
+        if not has_turn:
+            await self.turn()
+        used = self._access_token
+        answer = await self._with_token(call)
+        if self._token_file is None:
+            return answer
+        replaced = judge(answer).meaning == "token" and (
+            self._access_token != used or self.reread_token()
+        )
+        return NoResponse("unreachable", "the access token was replaced") if replaced else answer
+
+    async def _with_token(self, call: Call) -> Answer:
+        tokens, api = self._tokens, self._api
+        if tokens is None:
+            return await self._exchange(call, api, self._timeout)
         loop = asyncio.get_running_loop()
         ends = loop.time() + self._timeout
-        token = await self._token(ends)
+        token = await self._token(tokens, ends)
         if isinstance(token, NoResponse):
             return token
-        answer = await self._exchange(call, self._api, ends - loop.time(), token)
-        if judge(answer).meaning != "token" or not self._tokens.replace(token):
+        answer = await self._exchange(call, api, ends - loop.time(), token)
+        if judge(answer).meaning != "token" or not tokens.replace(token):
             return answer
-        token = await self._token(ends)
+        token = await self._token(tokens, ends)
         if isinstance(token, NoResponse):
             return token
-        return await self._exchange(call, self._api, ends - loop.time(), token)
+        await self.turn()
+        return await self._exchange(call, api, max(ends - loop.time(), 0), token)
 
-    async def _token(self, ends: float) -> Token | NoResponse:
+    def reread_token(self) -> bool:
+        """Take over the access token of its file; True if it is another one than before."""
+        if self._token_file is None:
+            return False
+        try:
+            token = self._token_file.read_text().strip()
+        except (OSError, ValueError):
+            return False  # It is just being replaced, or gone: the one in use may still do.
+        if token == self._access_token or not token.isprintable() or " " in token or not token:
+            return False
+        logs.hide(token)
+        self._use_token(token)
+        return True
+
+    def _use_token(self, token: str) -> None:
+        self._access_token = token
+        in_header = self._url.endswith("/v4")
+        query = "" if in_header else f"access_token={quote(token, safe='')}"
+        self._api = _Server(self._url, query)
+        self._tokens = Tokens(self._fetch_token) if in_header else None
+        self._forms |= _forms(token)  # An answer still to come may repeat the one before.
+
+    async def _token(self, tokens: Tokens, ends: float) -> Token | NoResponse:
         """Get a token while there is time left for the call."""
-        assert self._tokens is not None  # noqa: S101
         try:
             async with asyncio.timeout_at(ends):
-                return await self._tokens.get()
+                return await tokens.get()
         except TimeoutError:
             return NoResponse("unreachable", "AUTH_URL gave no token in time")
 

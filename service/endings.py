@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,32 +11,45 @@ from functools import partial
 
 import structlog
 
-from service.broker import Link, LinkLost
+from service.broker import Link, LinkLost, Unroutable
+from service.carried import Ended
+from service.conditions import Key
 from service.lanes import Work
 from service.messages import Delivery, Message
 from service.metrics import Metrics
 from service.outcomes import backoff
+from service.pauses import Pauses
 from service.results import Result, dead_letter, result_message
 from service.settings import Settings
-from service.troubles import Troubles
 
 log = structlog.get_logger()
 
 _AGAIN_BASE, _AGAIN_MAX = 0.5, 15.0  # seconds until a message that no queue took is tried again
+_MOST_RECENT = 20_000  # acknowledgements that are remembered
 
 
 @dataclass(slots=True, eq=False)
 class Ending:
     """A decided event whose messages are on their way; `work` is None if it never had a lane.
 
-    `received` is monotonic, in seconds.
+    `received` is monotonic, in seconds. With `published` RabbitMQ has its messages from an earlier
+    link; without a `result` the event was even acknowledged there.
     """
 
     delivery: Delivery
-    result: Result
+    result: Result | None
     received: float
     work: Work | None = None
+    published: bool = False
     unconfirmed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Recent:
+    at: float
+    key: Key
+    fingerprint: bytes
+    count: int
 
 
 class Endings:
@@ -46,21 +60,47 @@ class Endings:
         settings: Settings,
         link: Link,
         metrics: Metrics,
-        troubles: Troubles,
+        pauses: Pauses,
         on_acknowledged: Callable[[Ending], None],
     ) -> None:
-        self.unfinished: set[Ending] = set()
+        self.unfinished: dict[Ending, None] = {}
         self._settings = settings
         self._link = link
         self._metrics = metrics
-        self._troubles = troubles
+        self._pauses = pauses
         self._on_acknowledged = on_acknowledged
-        self._untaken = 0
+        self._untaken: deque[tuple[Ending, Message]] = deque()
+        self._trying = False
+        self._recent: deque[_Recent] = deque(maxlen=_MOST_RECENT)
         self._loop = asyncio.get_running_loop()
 
     def begin(self, ending: Ending) -> None:
         """Publish what an event ends with; its acknowledgement follows the last confirm."""
+        self.unfinished[ending] = None
+        messages = self._messages(ending)
+        ending.unconfirmed = len(messages)
+        for message in messages:
+            self._publish(ending, message, 1)
+        if not messages:
+            self._acknowledge(ending)
+
+    def ended(self) -> list[tuple[Key, Ended]]:
+        """Tell what has ended here and may be handed back all the same, oldest first."""
+        recent = [
+            (one.key, Ended(one.fingerprint, one.count, None, published=True))
+            for one in self._recent
+        ]
+        undone = [
+            (ending.work.update.key, _ended(ending))
+            for ending in self.unfinished
+            if ending.work is not None and ending.work.admitted
+        ]
+        return recent + undone
+
+    def _messages(self, ending: Ending) -> list[Message]:
         settings, result = self._settings, ending.result
+        if result is None or ending.published:
+            return []
         messages = [
             result_message(
                 result,
@@ -69,18 +109,15 @@ class Endings:
                 include_secret=settings.result_include_secret,
             )
         ]
-        if result.outcome == "rejected":
+        if result.reason is not None:
             messages.append(dead_letter(ending.delivery, result, settings.dead_letter_exchange))
             log.info(
-                "event rejected",
+                f"event {result.outcome}",
                 event_id=result.event_id,
                 reason=result.reason,
                 detail=result.detail,
             )
-        ending.unconfirmed = len(messages)
-        self.unfinished.add(ending)
-        for message in messages:
-            self._publish(ending, message, 1)
+        return messages
 
     def _publish(self, ending: Ending, message: Message, attempt: int) -> None:
         confirmed = self._link.publish(message)
@@ -90,42 +127,82 @@ class Endings:
         self, ending: Ending, message: Message, attempt: int, confirmed: asyncio.Future[None]
     ) -> None:
         match confirmed.exception():
-            case None if self._link.lost.done():
-                # It came too late to acknowledge the event, which is on its way back.
-                self.unfinished.discard(ending)
             case None:
-                if attempt > 1:
-                    self._untaken -= 1
-                if not self._untaken and self._troubles.end("unroutable"):
-                    log.info("RabbitMQ takes all messages again")
-                ending.unconfirmed -= 1
-                if ending.unconfirmed == 0:
-                    self._acknowledge(ending)
+                self._take_on(attempt)
             case LinkLost():
-                # The event returns to its queue, and everything is repeated on the next link.
-                self.unfinished.discard(ending)
+                return  # It is carried over to the next link.
+            case Unroutable() as error if self._dropped(message):
+                self._metrics.results_unroutable.inc()
+                log.debug("a result was dropped", event_id=message.properties.correlation_id)
             case error:
                 self._metrics.results_unroutable.inc()
-                if attempt == 1:
-                    self._untaken += 1
-                if self._troubles.begin("unroutable"):
-                    log.error(
-                        "RabbitMQ takes not all messages; events wait",
-                        exchange=message.exchange,
-                        routing_key=message.routing_key,
-                        detail=str(error),
-                    )
-                delay = backoff(attempt, _AGAIN_BASE, _AGAIN_MAX, 0.5 + random.random() / 2)  # noqa: S311
-                self._loop.call_later(delay, self._publish, ending, message, attempt + 1)
+                self._put_off(ending, message, attempt, str(error))
+                return
+        ending.unconfirmed -= 1
+        if ending.unconfirmed == 0:
+            self._acknowledge(ending)
+
+    def _dropped(self, message: Message) -> bool:
+        settings = self._settings
+        of_results = message.exchange == settings.result_exchange
+        return of_results and settings.unroutable_results == "drop"
+
+    def _put_off(self, ending: Ending, message: Message, attempt: int, detail: str) -> None:
+        """Keep a message that no queue took; the oldest of them is published again and again."""
+        if attempt > 1:
+            self._untaken.appendleft((ending, message))
+        else:
+            self._untaken.append((ending, message))
+        if self._pauses.begin("unroutable"):
+            log.error(
+                "RabbitMQ takes not all messages; events wait",
+                exchange=message.exchange,
+                routing_key=message.routing_key,
+                detail=detail,
+            )
+        if attempt > 1 or not self._trying:
+            self._trying = True
+            delay = backoff(attempt, _AGAIN_BASE, _AGAIN_MAX, 0.5 + random.random() / 2)  # noqa: S311
+            self._loop.call_later(delay, self._try_oldest, attempt + 1)
+
+    def _try_oldest(self, attempt: int) -> None:
+        self._publish(*self._untaken.popleft(), attempt)
+
+    def _take_on(self, attempt: int) -> None:
+        """Publish all others too once the oldest has found a queue."""
+        if attempt == 1:
+            return
+        self._trying = False
+        untaken, self._untaken = self._untaken, deque()
+        for ending, message in untaken:
+            self._publish(ending, message, 1)
+        if self._pauses.end("unroutable"):
+            log.info("RabbitMQ takes messages again")
 
     def _acknowledge(self, ending: Ending) -> None:
+        if self._link.lost.done():
+            return  # It came too late: the event is on its way back, and its end is carried over.
         ending.delivery.ack()
-        self.unfinished.discard(ending)
-        self._count(ending)
+        del self.unfinished[ending]
+        self._remember(ending)
+        if ending.result is not None:
+            self._count(ending, ending.result)
         self._on_acknowledged(ending)
 
-    def _count(self, ending: Ending) -> None:
-        result, metrics = ending.result, self._metrics
+    def _remember(self, ending: Ending) -> None:
+        """Note an acknowledgement: while nobody knows a link for dead, it may be lost."""
+        if ending.work is None or not ending.work.admitted:
+            return
+        now, delivery = time.monotonic(), ending.delivery
+        oldest = now - 2 * (self._settings.heartbeat + 5) - 5
+        while self._recent and self._recent[0].at < oldest:
+            self._recent.popleft()
+        self._recent.append(
+            _Recent(now, ending.work.update.key, delivery.fingerprint, delivery.count)
+        )
+
+    def _count(self, ending: Ending, result: Result) -> None:
+        metrics = self._metrics
         reason = result.reason or ""
         metrics.results_published.labels(result.outcome).inc()
         if reason:
@@ -138,6 +215,11 @@ class Endings:
             age = (datetime.now(UTC) - occurred_at).total_seconds()
             metrics.event_age_seconds.observe(max(age, 0))
         log.debug("event finished", event_id=result.event_id, outcome=result.outcome)
+
+
+def _ended(ending: Ending) -> Ended:
+    delivery = ending.delivery
+    return Ended(delivery.fingerprint, delivery.count, ending.result, ending.unconfirmed == 0)
 
 
 def _published_at(delivery: Delivery) -> datetime | None:

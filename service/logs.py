@@ -26,7 +26,8 @@ def set_up(level: str, form: str, secrets: Iterable[str]) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_formatter(form, shared, secrets))
+    _redaction.hide(secrets)
+    handler.setFormatter(_formatter(form, shared))
     logging.root.handlers = [handler]
     # A closed pipe must not fill standard error with tracebacks.
     logging.raiseExceptions = False
@@ -38,9 +39,7 @@ def set_up(level: str, form: str, secrets: Iterable[str]) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _formatter(
-    form: str, shared: list[Processor], secrets: Iterable[str]
-) -> structlog.stdlib.ProcessorFormatter:
+def _formatter(form: str, shared: list[Processor]) -> structlog.stdlib.ProcessorFormatter:
     last: list[Processor]
     if form == "json":
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
@@ -60,7 +59,7 @@ def _formatter(
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             _put_first,
             *last,
-            _redaction(secrets),
+            _redaction,
         ],
     )
 
@@ -84,10 +83,24 @@ def _put_first(_logger: WrappedLogger, _name: str, line: EventDict) -> EventDict
     return {"time": first["timestamp"], "level": first["level"], "message": first["event"], **line}
 
 
-def _redaction(secrets: Iterable[str]) -> Processor:
-    clean = redactor(secrets)
+class _Redaction:
+    """The last step of every line."""
 
-    def processor(_logger: WrappedLogger, _name: str, line: EventDict | str) -> str:
-        return clean(str(line))
+    def __init__(self) -> None:
+        self._secrets: set[str] = set()
+        self._clean = redactor(())
 
-    return processor
+    def hide(self, secrets: Iterable[str]) -> None:
+        self._secrets |= set(secrets)
+        self._clean = redactor(self._secrets)
+
+    def __call__(self, _logger: WrappedLogger, _name: str, line: EventDict | str) -> str:
+        return self._clean(str(line))
+
+
+_redaction = _Redaction()
+
+
+def hide(secret: str) -> None:
+    """Let no line show a secret that was not known at the start."""
+    _redaction.hide([secret])

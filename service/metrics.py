@@ -1,6 +1,7 @@
 """The Prometheus instruments, and nothing that decides when they move. Seconds, bounded labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from importlib.metadata import version
 
 import prometheus_client
@@ -83,6 +84,7 @@ class Metrics:
         )
         self.broker_connected = gauge("broker_connected", "1 while there is a link to RabbitMQ.")
         self.broker_links = counter("broker_links", "Links taken to RabbitMQ.")
+        self._paused = gauge("paused", "1 while no calls start for a cause.", ("cause",))
         gauge("build_info", "The running version.", ("version",)).labels(
             version("profile-sync")
         ).set(1)
@@ -90,6 +92,11 @@ class Metrics:
     def watch_oldest_event(self, age: Callable[[], float]) -> None:
         """Compute `oldest_event_seconds` at each scrape."""
         self.oldest_event_seconds.set_function(age)
+
+    def watch_pauses(self, causes: Iterable[str], active: Callable[[str], bool]) -> None:
+        """Ask which pauses there are at each scrape."""
+        for cause in causes:
+            self._paused.labels(cause).set_function(partial(active, cause))
 
     def page(self, accept: str) -> tuple[bytes, str]:
         """Write all metrics in the format a scraper accepts: the bytes and their content type."""

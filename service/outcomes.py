@@ -18,8 +18,8 @@ from service.answers import Rule, error_text, judge
 from service.events import InvalidReason, ProfileUpdate
 from service.profiles import Answer, NoResponse, Profile, Response, profiles_in
 
-Outcome = Literal["updated", "created", "unmatched", "accepted", "rejected"]
-Reason = InvalidReason | Literal["unknown-database", "refused"]
+Outcome = Literal["updated", "created", "unmatched", "accepted", "rejected", "failed"]
+Reason = InvalidReason | Literal["unknown-database", "refused", "attempts-exhausted"]
 Cause = Literal["outage", "token", "configuration"]
 
 LONGEST_RETRY_AFTER = 300.0  # seconds; an API that asks for more is asked again anyway
@@ -98,6 +98,15 @@ def listed(
         return Retry("outage", "the answer was cut short, or is larger than MAX_RESPONSE_BYTES")
     objects = profiles_in(answer.body)
     return Retry("outage", "the answer has no list") if objects is None else objects
+
+
+def unanswered(answer: Answer) -> Retry | None:
+    """Judge the answer to a probe: how it failed, or None if the API has answered in its way."""
+    rule = judge(answer)
+    if rule.meaning not in ("outage", "token", "configuration"):
+        return None
+    failure = _failure("", (), answer, rule)
+    return failure if isinstance(failure, Retry) else None
 
 
 def appeared_since(profile: Profile, since: datetime, zone: ZoneInfo) -> bool:

@@ -12,15 +12,17 @@ from typing import Any, TypeVar
 import structlog
 
 from service.broker import Link, LinkLost, take_link
+from service.carried import Carried
 from service.catalogues import Catalogues
 from service.copernica import Copernica
 from service.metrics import Metrics
 from service.monitor import start_monitor
 from service.outcomes import backoff
+from service.pauses import PAUSES, Pauses
+from service.probe import Probe
 from service.settings import Settings
 from service.topology import topology
-from service.troubles import Troubles
-from service.worker import Held, Shared, Worker
+from service.worker import Shared, Worker
 
 log = structlog.get_logger()
 
@@ -75,10 +77,12 @@ class Process:
     def __init__(self, settings: Settings, copernica: Copernica, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._troubles = Troubles()
+        self._pauses = pauses = Pauses(settings.slots)
+        self._probe = Probe(settings, copernica, pauses)
         catalogues = Catalogues(copernica, settings.field_cache_seconds)
-        self._shared = Shared(settings, copernica, catalogues, metrics, self._troubles)
-        self._held: Held = {}
+        self._shared = Shared(settings, copernica, catalogues, metrics, pauses, self._probe)
+        self._carried = Carried()
+        metrics.watch_pauses(PAUSES, pauses.__contains__)
         self._stop = asyncio.Event()
         self._link: Link | None = None
         self._started = False
@@ -87,10 +91,10 @@ class Process:
         """Give one word for /readyz, None if all is well."""
         if self._stop.is_set():
             return "draining"
-        trouble = self._troubles.why_not_ready()
-        if self._link is None and trouble != "selection-guard":
+        reason = self._pauses.why_not_ready()
+        if self._link is None and reason is None and not self._pauses.of_the_api:
             return "no-broker" if self._started else "starting"
-        return trouble
+        return reason
 
     def obey_signals(self) -> None:
         """Drain at the first SIGTERM or SIGINT, end at once at the second."""
@@ -130,6 +134,7 @@ class Process:
             log.debug("next try for a link", seconds=round(delay, 3))
             await asyncio.wait([stopping], timeout=delay)
         stopping.cancel()
+        self._probe.close()
 
     def _delay(self, attempt: int, longest: float) -> float:
         return backoff(attempt, _LINK_BASE, longest, 0.5 + random.random() / 2)  # noqa: S311
@@ -148,7 +153,7 @@ class Process:
             topology(settings) if settings.declare_topology else None,
             self._blocked,
         )
-        worker = Worker(self._shared, link, self._held)
+        worker = Worker(self._shared, link, self._carried)
         try:
             await link.consume(settings.event_queue, settings.window, worker.receive)
         except BaseException:
@@ -163,34 +168,42 @@ class Process:
         self._metrics.broker_connected.set(1)
         self._metrics.broker_links.inc()
         log.info("link to RabbitMQ taken", queue=settings.event_queue, prefetch=settings.window)
-        ends: list[asyncio.Future[Any]] = [link.lost, worker.tripped, stopping]
+        ends: list[asyncio.Future[Any]] = [link.lost, worker.given_up, stopping]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         self._link = None
         self._metrics.broker_connected.set(0)
         if link.lost.done():
             log.warning("link to RabbitMQ lost", detail=link.lost.result())
-        elif not worker.tripped.done():
+        elif worker.given_up.done():
+            log.warning("events go back to the queue", cause=worker.given_up.result())
+        else:
             log.info("stopping: calls in flight end first")
         await self._end(link, worker)
-        self._troubles.clear()
-        if worker.tripped.done():
+        self._pauses.end("unroutable", "blocked")  # The next link will show its own.
+        if "selection-guard" in self._pauses:
             # Only somebody who has looked may start it again: anew, by a restart.
             await asyncio.wait([stopping])
+        elif self._pauses.of_the_api:
+            self._probe.begin()
+            answered = asyncio.get_running_loop().create_task(self._probe.answered())
+            await asyncio.wait([answered, stopping], return_when=asyncio.FIRST_COMPLETED)
+            answered.cancel()
 
     async def _end(self, link: Link, worker: Worker) -> None:
         """Let calls end, on a good link for DRAIN_TIMEOUT at the most, and give the link up."""
         try:
             limit = None if link.lost.done() else self._settings.drain_timeout
             async with asyncio.timeout(limit):
-                self._held = await worker.wind_up()
+                await worker.wind_up()
         except TimeoutError:
             log.warning("not all was published and acknowledged in time; it returns to the queue")
         await link.give_up()
+        self._carried = worker.carried()
 
     def _blocked(self, blocked: bool) -> None:
-        if blocked and self._troubles.begin("blocked"):
+        if blocked and self._pauses.begin("blocked"):
             log.warning("RabbitMQ takes no messages (memory or disk alarm); results wait")
-        elif not blocked and self._troubles.end("blocked"):
+        elif not blocked and self._pauses.end("blocked"):
             log.info("RabbitMQ takes messages again")
 
 

@@ -22,6 +22,7 @@ CallName = Literal[
     "get-fields",
     "get-interests",
     "probe-selection",
+    "get-identity",
     "post-token",
 ]
 Failure = Literal["unreachable", "misconfigured", "token-refused", "no-answer"]
@@ -119,6 +120,11 @@ def get_fields(database: str, start: int) -> Call:
 def get_interests(database: str, start: int) -> Call:
     """Make the call that lists a database's interests, from the `start`th on."""
     return _list_of("get-interests", f"/database/{database}/interests", start)
+
+
+def get_identity() -> Call:
+    """Make the cheapest call: it shows that the API answers, and takes the token."""
+    return Call("get-identity", "GET", "/identity")
 
 
 def probe_selection(database: str, condition: Condition) -> Call:

@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
@@ -35,6 +36,7 @@ DEFAULT_SECRETS_DIR = "/run/secrets/profile-sync"
 _TESTS = f"{PREFIX}TEST_"
 # What Kubernetes sets for each Service in the namespace, such as one of our name.
 _SERVICE_LINK = re.compile(r"(.+?_)(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_[A-Z]+(_.+)?)?)")
+_LONGEST_TURN = 5.0  # seconds
 _WORDS = {
     "bool_parsing": "must be true or false",
     "float_parsing": "must be a number",
@@ -166,9 +168,17 @@ class Settings(BaseSettings):
     )
     connect_timeout: Seconds = Field(default=5, description="Seconds to reach the API")
     request_timeout: Seconds = Field(default=10, description="Seconds for a whole call")
+    rate_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="API calls a second, all calls counted; unset: no limit"
+    )
     confirm_timeout: Seconds = Field(
         default=35,
         description="Seconds RabbitMQ may take to confirm a result; then it counts as lost",
+    )
+    retry_attempts: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=8,
+        description="Failed attempts after which an event ends as `failed`; only those count "
+        "between which updates of other keys succeeded",
     )
     retry_base: Seconds = Field(
         default=0.5, description="Seconds of the first retry's longest wait; doubles each time"
@@ -176,6 +186,11 @@ class Settings(BaseSettings):
     retry_max: Seconds = Field(default=60, description="Seconds a retry waits at the most")
     heartbeat: Annotated[int, Field(ge=1, le=600)] = Field(
         default=10, description="Seconds between heartbeats; a dead link is noticed in about twice"
+    )
+    hold_timeout: Seconds = Field(
+        default=60,
+        description="Seconds an outage of the API is sat out before the events go back to the "
+        "queue",
     )
     ambiguous_wait: Seconds = Field(
         default=20,
@@ -186,6 +201,11 @@ class Settings(BaseSettings):
         default=25,
         description="Seconds to finish after SIGTERM; over 2 x REQUEST_TIMEOUT, and below the "
         "pod's grace period",
+    )
+    unroutable_results: Annotated[Literal["pause", "drop"], BeforeValidator(_lower)] = Field(
+        default="pause",
+        description="What becomes of a result that no queue is bound for: wait until one is, or "
+        "drop it (counted)",
     )
     read_back: Annotated[Literal["auto", "never"], BeforeValidator(_lower)] = Field(
         default="auto",
@@ -306,6 +326,14 @@ class Settings(BaseSettings):
         return addresses.split_amqp_urls(self.amqp_url.get_secret_value())
 
     @property
+    def access_token_file(self) -> Path | None:
+        """The file that the access token comes from, if it does."""
+        if f"{PREFIX}ACCESS_TOKEN" in os.environ:
+            return None
+        file = Path(self.secrets_dir) / "access_token"
+        return file if file.is_file() else None
+
+    @property
     def allowed_databases(self) -> frozenset[str]:
         """The databases of DATABASES, in lower case; empty if any will do."""
         names = (name.strip().casefold() for name in self.databases.split(","))
@@ -315,6 +343,13 @@ class Settings(BaseSettings):
     def window(self) -> int:
         """Events held at once."""
         return self.prefetch or min(16 * self.max_in_flight, 2000)
+
+    @property
+    def slots(self) -> int:
+        """Calls in flight; RATE_LIMIT must not let them wait for their turn for long."""
+        if self.rate_limit is None:
+            return self.max_in_flight
+        return min(self.max_in_flight, max(1, int(self.rate_limit * _LONGEST_TURN)))
 
     @property
     def zone(self) -> ZoneInfo:

@@ -7,7 +7,6 @@ RabbitMQ has confirmed all of it. Only then may the next event of its lane start
 import asyncio
 import random
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypedDict, Unpack
@@ -17,6 +16,8 @@ import structlog
 from service.admission import Admission, Doors
 from service.attempts import Attempts, Later, Strange, Written
 from service.broker import Link
+from service.calls import Calls, Handlers
+from service.carried import Carried
 from service.catalogues import Catalogues
 from service.copernica import Copernica
 from service.endings import Ending, Endings
@@ -25,17 +26,17 @@ from service.lanes import Lanes, Work
 from service.messages import Delivery
 from service.metrics import Metrics
 from service.outcomes import Outcome, Reason, Refused, Retry, backoff
+from service.pauses import Pause, Pauses
+from service.probe import Probe
 from service.profiles import Profile
 from service.results import Result, Source
 from service.settings import Settings
-from service.troubles import Troubles
 
 log = structlog.get_logger()
 
-_LEASE_PAUSE = 0.25  # seconds until a lease that does not hold is looked at again
+_AGAIN = 0.25  # seconds until a call that was forbidden at the last moment is tried again
 
-Held = Mapping[bytes, int]
-"""Delivery counts, by fingerprint, of what a process itself held and left undone."""
+_NOT_HELD: tuple[Pause, ...] = ("token", "configuration", "selection-guard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Shared:
     copernica: Copernica
     catalogues: Catalogues
     metrics: Metrics
-    troubles: Troubles
+    pauses: Pauses
+    probe: Probe
 
 
 class _Facts(TypedDict, total=False):
@@ -63,32 +65,35 @@ class Worker:
     """Handles the deliveries of one link, and ends with it.
 
     `received` is True from the first delivery on, `proven` from the first acknowledgement on, and
-    `tripped` is done, with the reason, when a selection turned out not to select.
+    `given_up` is done, with the pause, when the link shall be given up for it.
     """
 
-    def __init__(self, shared: Shared, link: Link, held: Held) -> None:
+    def __init__(self, shared: Shared, link: Link, carried: Carried) -> None:
         self._settings = settings = shared.settings
         self._link = link
         self._metrics = metrics = shared.metrics
-        self._troubles = troubles = shared.troubles
-        self._held = held
+        self._pauses = pauses = shared.pauses
+        self._probe = shared.probe
+        self._copernica = shared.copernica
+        self._carried = carried
         self._loop = asyncio.get_running_loop()
-        self._lanes = Lanes()
+        self._lanes = Lanes(carried.unsettled)
+        handlers = Handlers(self._call, self._end_again, self._note_progress)
+        self._calls = Calls(pauses, link, self._lanes, handlers)
         self._attempts = Attempts(settings, shared.copernica)
-        doors = Doors(self._admit, self._reject, self._put_off, self._api_answers, self._trip)
+        doors = Doors(self._admit, self._reject, self._put_off, self._may_ask, self._trip)
         self._admission = Admission(settings, shared.copernica, shared.catalogues, doors)
-        self._calling: set[asyncio.Task[None]] = set()
-        self._sleeping: dict[Work, asyncio.TimerHandle] = {}
-        self._doubtful: asyncio.TimerHandle | None = None
-        self._endings = Endings(settings, link, metrics, troubles, self._acknowledged)
+        self._held: asyncio.TimerHandle | None = None
+        self._endings = Endings(settings, link, metrics, pauses, self._acknowledged)
         self._finishing = False
         self._cautious = False
         self._quiet = asyncio.Event()
         self.received = False
         self.proven = False
-        self.tripped: asyncio.Future[str] = self._loop.create_future()
+        self.given_up: asyncio.Future[Pause] = self._loop.create_future()
         metrics.watch_oldest_event(self._oldest_event_seconds)
-        self._note_progress()
+        pauses.listener = self._look_at_pauses
+        self._calls.start()
 
     def receive(self, delivery: Delivery) -> None:
         """Take a delivery: to its admission, or to its end at once if it is no event."""
@@ -112,7 +117,7 @@ class Worker:
             self._endings.begin(Ending(delivery, result, received))
             return
         work = Work(delivery, update, received, received_at)
-        if delivery.redelivered and not self._was_ours(delivery):
+        if delivery.redelivered and not self._carried.untouched(delivery):
             # Another process may have died with the call still running at the API.
             work.look_first = update.create
             work.not_before = self._loop.time() + self._settings.ambiguous_wait
@@ -124,93 +129,71 @@ class Worker:
                 )
         self._admission.take(work)
 
-    def _was_ours(self, delivery: Delivery) -> bool:
-        """Tell whether nobody but this process has held a delivery since it held it last."""
-        return self._held.get(delivery.fingerprint) == delivery.count - 1
-
-    async def wind_up(self) -> Held:
+    async def wind_up(self) -> None:
         """Start no more calls; return when those running have ended and are acknowledged.
 
         On a lost link nothing can be acknowledged: then only the calls are waited for, because an
-        abandoned PUT could land after a newer one. What is left undone without a doubt is returned.
+        abandoned PUT could land after a newer one.
         """
         self._finishing = True
-        for timer in self._sleeping.values():
-            timer.cancel()
-        if self._doubtful is not None:
-            self._doubtful.cancel()
-        self._sleeping.clear()
+        self._calls.stop()
+        if self._held is not None:
+            self._held.cancel()
         await self._admission.close()
         self._link.lost.add_done_callback(lambda _: self._note_progress())
         self._note_progress()
         await self._quiet.wait()
-        return _undoubted([*self._admission, *self._lanes], self._loop.time())
 
-    @property
-    def _over(self) -> bool:
-        return self._finishing or self._link.lost.done() or self.tripped.done()
-
-    def _may_write(self) -> bool:
-        return not self._over and self._link.leased
-
-    def _admit(self, work: Work) -> None:
-        work.admitted = True
-        self._lanes.add(work)
-        self._start_calls()
-
-    def _start_calls(self) -> None:
-        while not self._over and len(self._calling) < self._settings.max_in_flight:
-            if not self._link.leased:
-                # The queue may be another replica's by now: nothing starts until that is clear.
-                if self._doubtful is None:
-                    self._doubtful = self._loop.call_later(_LEASE_PAUSE, self._look_at_lease)
-                break
-            work = self._lanes.next()
-            if work is None:
-                break
-            if work.not_before > self._loop.time():
-                self._sleeping[work] = self._loop.call_at(work.not_before, self._wake, work)
-                continue
-            task = self._loop.create_task(self._call(work))
-            self._calling.add(task)
-            task.add_done_callback(self._called)
-        self._note_progress()
-
-    def _look_at_lease(self) -> None:
-        self._doubtful = None
-        self._start_calls()
-
-    def _called(self, task: asyncio.Task[None]) -> None:
-        self._calling.discard(task)
-        self._start_calls()
+    def carried(self) -> Carried:
+        """Give what the next link shall know of this one."""
+        now = self._loop.time()
+        left = [*self._admission, *(work for work in self._lanes if work.ended is None)]
+        return Carried(
+            self._endings.ended(),
+            [work.delivery for work in left],
+            _untouched(left, now),
+            self._lanes.unsettled(now),
+        )
 
     def _note_progress(self) -> None:
         self._metrics.lanes.set(len(self._lanes))
-        self._metrics.sleeping_events.set(len(self._sleeping))
+        self._metrics.sleeping_events.set(self._calls.sleeping)
         acknowledged = not self._endings.unfinished or self._link.lost.done()
-        if self._finishing and not self._calling and acknowledged:
+        if self._finishing and not self._calls.running and acknowledged:
             self._quiet.set()
+
+    def _may_ask(self) -> bool:
+        return not self._calls.over and not self._pauses.of_the_api
+
+    def _admit(self, work: Work) -> None:
+        work.admitted = True
+        work.ended = self._carried.end(work.update.key, work.delivery)
+        if work.ended is not None:
+            work.not_before, work.look_first = 0, False
+        self._calls.add(work)
 
     async def _call(self, work: Work) -> None:
         """Make one attempt for an event and act on what came of it."""
+        if work.successes is None:
+            work.successes = self._pauses.successes
         try:
-            ended = await self._attempts.make(work, self._may_write)
+            ended = await self._attempts.make(work, self._calls.may_write)
         except Exception:
             # A fault of ours must not take the other events down; this one is tried again.
             log.exception("an attempt failed", event_id=work.update.event_id)
             ended = Retry("outage", "internal error", ambiguous=True)
         match ended:
             case Written():
-                self._api_answers()
+                self._succeeded(work)
                 self._complete(work, ended)
             case Refused(reason, detail):
-                self._api_answers()
+                if reason == "refused" and self._pauses.refused(work.update.key):
+                    log.warning("the API refuses one update after the other", cause="refusals")
                 self._finish(work, "rejected", reason=reason, detail=detail)
             case Retry():
                 self._sleep(work, ended)
             case Later(seconds):
-                self._api_answers()
-                self._wake_in(work, seconds)
+                self._calls.sleep(work, seconds)
             case Strange(detail, written):
                 # What is written is written: left to the queue, it would be written again for ever.
                 if written is not None:
@@ -218,7 +201,12 @@ class Worker:
                 self._trip(detail, work)
             case None:
                 # It was forbidden in the last moment: by the end of the link, or a doubtful lease.
-                self._wake_in(work, _LEASE_PAUSE)
+                self._calls.sleep(work, _AGAIN)
+
+    def _succeeded(self, work: Work) -> None:
+        self._lanes.exhausted.discard(work.update.key)
+        for pause in self._pauses.succeeded():
+            log.info("the API takes updates again", cause=pause)
 
     def _complete(self, work: Work, written: Written) -> None:
         if written.outcome == "created":
@@ -239,54 +227,90 @@ class Worker:
 
     def _sleep(self, work: Work, retry: Retry) -> None:
         """Repeat an attempt later: its lane waits, its call slot does not."""
+        update, now = work.update, self._loop.time()
         work.failures += 1
         delay = self._put_off(retry, work.failures)
-        if retry.ambiguous and ((work.update.create and work.may_create) or work.update.moves):
+        unsettled = now + self._settings.ambiguous_wait
+        if retry.ambiguous and work.status in (None, 504):
+            # It may still be carried out: nothing newer of this key may come before it.
+            work.unsettled_until = unsettled
+        if retry.ambiguous and ((update.create and work.may_create) or update.moves):
             # Until the API's slowest answer is through, nobody can tell whether it was done.
             work.look_first = True
-            delay = max(delay, self._settings.ambiguous_wait)
+            work.not_before = unsettled
+        if retry.cause == "outage" and self._is_exhausted(work):
+            detail = f"{work.attempts} attempts failed while updates of others succeeded"
+            self._lanes.exhausted.add(update.key)
+            self._finish(
+                work, "failed", reason="attempts-exhausted", detail=f"{detail}: {retry.detail}"
+            )
+            return
         log.debug(
             "an attempt will be repeated",
-            event_id=work.update.event_id,
+            event_id=update.event_id,
             attempt=work.attempts,
             detail=retry.detail,
             seconds=round(delay, 3),
         )
-        self._wake_in(work, delay)
+        self._calls.sleep(work, delay)
+
+    def _is_exhausted(self, work: Work) -> bool:
+        """Count a failed attempt, if the API has answered others since the one before."""
+        before, work.successes = work.successes, self._pauses.successes
+        if before is not None and work.successes > before:
+            work.counted += 1
+        after_another = work.update.key in self._lanes.exhausted
+        return work.counted >= (1 if after_another else self._settings.retry_attempts)
 
     def _put_off(self, retry: Retry, failures: int) -> float:
         """Note a failure, the so manyth in a row; give the seconds to wait."""
         settings = self._settings
         delay = backoff(failures, settings.retry_base, settings.retry_max, random.random())  # noqa: S311
         self._metrics.retries.labels(retry.cause).inc()
-        if self._troubles.begin(retry.cause):
-            log.warning("events wait for the API", cause=retry.cause, detail=retry.detail)
+        if self._pauses.failed(retry, self._loop.time()):
+            log.warning("calls are paused", cause=retry.cause, detail=retry.detail)
         return max(delay, retry.after or 0)
 
-    def _wake_in(self, work: Work, seconds: float) -> None:
-        if not self._finishing:
-            self._sleeping[work] = self._loop.call_later(seconds, self._wake, work)
+    def _look_at_pauses(self) -> None:
+        """Act on pauses that have begun or ended: hold, give the link up, or go on."""
+        if self._calls.over:
+            return
+        if serious := [pause for pause in _NOT_HELD if pause in self._pauses]:
+            self._give_up(serious[0])
+        elif of_the_api := self._pauses.of_the_api:
+            self._probe.begin()
+            if self._held is None:
+                hold = self._settings.hold_timeout
+                self._held = self._loop.call_later(hold, self._give_up, of_the_api[0])
+        else:
+            if self._held is not None:
+                self._held.cancel()
+                self._held = None
+            self._admission.wake()
+            self._calls.go_on()
 
-    def _wake(self, work: Work) -> None:
-        del self._sleeping[work]
-        self._lanes.again(work)
-        self._start_calls()
+    def _give_up(self, pause: Pause) -> None:
+        if not self.given_up.done():
+            self._calls.stop()
+            self.given_up.set_result(pause)
 
     def _trip(self, detail: str, work: Work) -> None:
         """Stop: what is not acknowledged returns to the queue, until an operator has looked."""
-        if self._troubles.begin("selection-guard"):
+        if self._pauses.begin("selection-guard"):
             log.critical(
                 "intake has stopped: a selection does not select",
                 event_id=work.update.event_id,
                 database=work.update.database,
                 detail=detail,
             )
-        if not self.tripped.done():
-            self.tripped.set_result(detail)
 
-    def _api_answers(self) -> None:
-        for trouble in self._troubles.end("outage", "token", "configuration"):
-            log.info("the API answers again", cause=trouble)
+    def _end_again(self, work: Work) -> None:
+        """End an event as it ended on the link before, which could not acknowledge it."""
+        ended = work.ended
+        assert ended is not None  # noqa: S101
+        self._endings.begin(
+            Ending(work.delivery, ended.result, work.received, work, published=ended.published)
+        )
 
     def _reject(self, work: Work, reason: Reason, detail: str) -> None:
         self._finish(work, "rejected", reason=reason, detail=detail)
@@ -307,8 +331,8 @@ class Worker:
     def _acknowledged(self, ending: Ending) -> None:
         self.proven = True
         if ending.work is not None and ending.work.admitted:
-            self._lanes.done(ending.work)
-        self._start_calls()
+            self._calls.done(ending.work)
+        self._calls.start()
 
     def _oldest_event_seconds(self) -> float:
         received = [work.received for work in (*self._lanes, *self._admission)]
@@ -316,13 +340,14 @@ class Worker:
         return time.monotonic() - min(received) if received else 0.0
 
 
-def _undoubted(left: list[Work], now: float) -> Held:
-    """Give what was left undone and surely not begun; equal messages must all be so."""
+def _untouched(left: list[Work], now: float) -> dict[bytes, int]:
+    """Give the delivery counts of what was surely not begun; equal messages must all be so."""
     held: dict[bytes, int] = {}
     doubtful = set()
     for work in left:
         fingerprint, count = work.delivery.fingerprint, work.delivery.count
-        if work.look_first or work.not_before > now or held.setdefault(fingerprint, count) != count:
+        doubt = work.look_first or max(work.not_before, work.unsettled_until) > now
+        if doubt or held.setdefault(fingerprint, count) != count:
             doubtful.add(fingerprint)
     return {
         fingerprint: count for fingerprint, count in held.items() if fingerprint not in doubtful

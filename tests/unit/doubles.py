@@ -92,21 +92,36 @@ class FakeCopernica(Copernica):
     """Answers calls from a list, then with one profile. It knows no selections and keeps no data.
 
     Calls that `replies` names are answered from the list there, the last answer over and over.
-    A call takes `seconds` of the loop's clock.
+    A call takes `seconds` of the loop's clock. It always answers probes, whose times are in
+    `probes` and in no other list, unless `replies` says otherwise.
     """
 
     def __init__(self, journal: list[str]) -> None:
         self.journal = journal
         self.calls: list[Call] = []
         self.times: list[float] = []
+        self.probes: list[float] = []
         self.answers: deque[Script] = deque()
         self.replies: dict[CallName, deque[Script]] = {}
+        self.reply("get-identity", response(200, b'{"id": "1"}'))
         self.seconds = 1.0
         self.running = 0
         self.most_running = 0
 
-    async def send(self, call: Call) -> Answer:
+    async def turn(self) -> None:
+        """It is always everybody's turn."""
+
+    def reread_token(self) -> bool:
+        return False
+
+    async def send(self, call: Call, *, has_turn: bool = False) -> Answer:  # noqa: ARG002
         loop = asyncio.get_running_loop()
+        if call.name == "get-identity":
+            self.probes.append(loop.time())
+            await asyncio.sleep(self.seconds)
+            answer = self._answer(call)
+            assert not isinstance(answer, Exception)
+            return answer
         self.calls.append(call)
         self.times.append(loop.time())
         self.journal.append(f"{call.method} {_subject(call)}")

@@ -32,9 +32,9 @@ class House:
         self.rejected: list[tuple[Work, str, str]] = []
         self.put_off: list[tuple[Retry, int]] = []
         self.delays: deque[float] = deque()
-        self.answers = 0
+        self.asleep = False
         self.trips: list[str] = []
-        doors = Doors(self.admitted.append, self._reject, self._put_off, self._told, self._trip)
+        doors = Doors(self.admitted.append, self._reject, self._put_off, self._may_ask, self._trip)
         self.admission = Admission(self.settings, self.api, self.catalogues, doors)
 
     def _reject(self, work: Work, reason: str, detail: str) -> None:
@@ -44,8 +44,8 @@ class House:
         self.put_off.append((retry, failures))
         return self.delays.popleft() if self.delays else 1.0
 
-    def _told(self) -> None:
-        self.answers += 1
+    def _may_ask(self) -> bool:
+        return not self.asleep
 
     def _trip(self, detail: str, _work: Work) -> None:
         self.trips.append(detail)
@@ -95,7 +95,6 @@ class TestAdmits:
         assert house.admitted == [work]
         assert list(house.admission) == []
         assert house.api.names() == QUESTIONS
-        assert house.answers == 2
 
     async def test_what_the_guards_made_of_it(self) -> None:
         house = House(timezone="Europe/Amsterdam")
@@ -283,7 +282,6 @@ class TestCatalogue:
             (cause, n) for n in range(1, 6)
         ]
         assert (house.admitted, house.rejected) == (works, [])
-        assert house.answers == 2
 
     async def test_is_asked_for_again_after_a_fault_of_ours(self) -> None:
         house = House()
@@ -344,13 +342,6 @@ class TestUnknownDatabase:
         await settle()
         assert house.reasons() == [(bad, "refused")]
         assert house.admitted == [good]
-
-    async def test_shows_that_the_api_answers(self) -> None:
-        house = House()
-        house.api.reply("get-fields", NO_ANSWER, NO_DATABASE)
-        house.take()
-        await settle()
-        assert house.answers == 1
 
 
 class TestNotAllowed:

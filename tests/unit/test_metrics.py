@@ -22,6 +22,7 @@ CONTRACT = {
     "broker_connected": ("gauge", ()),
     "broker_links": ("counter", ()),
     "sleeping_events": ("gauge", ()),
+    "paused": ("gauge", ("cause",)),
     "build_info": ("gauge", ("version",)),
 }
 
@@ -32,7 +33,7 @@ def test_has_the_instruments_of_the_contract(name: str) -> None:
     families = {family.name: family for family in metrics.registry.collect()}
     kind, labels = CONTRACT[name]
     assert families[f"profile_sync_{name}"].type == kind
-    if name != "build_info":
+    if name not in ("build_info", "paused"):
         assert getattr(metrics, name)._labelnames == labels
 
 

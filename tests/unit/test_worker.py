@@ -334,10 +334,10 @@ class TestUnpublished:
         world.link.refusals.extend([Unpublished("no queue")] * 3)
         world.deliver(event())
         await world.pass_time(1.1)
-        assert world.troubles.why_not_ready() == "unroutable"
+        assert world.pauses.why_not_ready() == "unroutable"
         assert "ack" not in world.journal
         await world.pass_time()
-        assert world.troubles.why_not_ready() is None
+        assert world.pauses.why_not_ready() is None
 
     async def test_takes_only_its_own_message_along(self) -> None:
         world = World()
@@ -439,10 +439,6 @@ class TestRetry:
             (response(503), "outage"),
             (response(429), "outage"),
             (response(200, b"<html>"), "outage"),
-            (error("Invalid access token"), "token"),
-            (response(401), "token"),
-            (response(404), "configuration"),
-            (response(301, location="https://elsewhere.example/"), "configuration"),
         ],
         ids=str,
     )
@@ -457,32 +453,11 @@ class TestRetry:
         assert world.sample("retries_total", cause=cause) == 20
         assert world.journal.count("ack") == 1
 
-    @pytest.mark.parametrize(
-        ("answer", "trouble"),
-        [
-            (response(503), None),
-            (error("Invalid access token"), "token"),
-            (response(404), "configuration"),
-        ],
-        ids=["outage", "token", "configuration"],
-    )
-    @pytest.mark.parametrize("last", [response(200), error("Failed")], ids=["success", "refusal"])
-    async def test_is_a_trouble_until_the_api_answers(
-        self, answer: Any, trouble: str | None, last: Any
-    ) -> None:
-        world = World(read_back="never")
-        world.api.answers.extend([answer, last])
-        world.deliver(event())
-        await world.pass_time(1.0001)
-        assert world.troubles.why_not_ready() == trouble
-        await world.pass_time()
-        assert world.troubles.why_not_ready() is None
-        assert world.troubles.end("outage", "token", "configuration") == []
-
     async def test_does_not_hold_a_call_slot(self) -> None:
-        world = World(max_in_flight=1, retry_base=50)
-        world.api.answers.append(response(503, retry_after="100"))
-        world.deliver_keys("1", "2", "3")
+        world = World(max_in_flight=1)
+        world.api.answers.append(NO_ANSWER)
+        world.deliver(event(where={"customerid": "1"}, create=True))
+        world.deliver_keys("2", "3")
         await world.pass_time(3.5)
         assert world.journal.count("ack") == 2
         assert world.sample("sleeping_events") == 1
@@ -755,9 +730,8 @@ class TestWindUp:
         [response(503), NO_ANSWER, profiles(profile())],
         [error("Field 'email': jane.qx@example.com is spam")],
         [RuntimeError("a fault"), profiles()],
-        [error("Invalid access token"), response(404)],
     ],
-    ids=["success", "retries", "refusal", "fault", "troubles"],
+    ids=["success", "retries", "refusal", "fault"],
 )
 async def test_logs_no_value(answers: list[Any]) -> None:
     world = World()
@@ -820,17 +794,13 @@ async def test_failed_looks_are_repeated_at_growing_intervals() -> None:
     assert max(gaps[8:]) > max(gaps[1:4])
 
 
-async def test_a_look_that_the_token_is_refused_for_is_that_trouble() -> None:
+async def test_a_look_that_the_token_is_refused_for_gives_the_link_up() -> None:
     world = World()
-    world.api.answers.extend(
-        [NoResponse("no-answer", "timeout"), *[error("Invalid access token")] * 3]
-    )
+    world.api.answers.extend([NoResponse("no-answer", "timeout"), error("Invalid access token")])
     world.deliver(event(create=True))
-    while len(world.api.calls) < 3:  # the second look begins after the first was refused
-        await world.pass_time(0.1)
-    assert world.troubles.why_not_ready() == "token"
     await world.pass_time()
-    assert world.troubles.why_not_ready() is None
+    assert world.worker.given_up.result() == "token"
+    assert world.methods == ["PUT", "GET"]
 
 
 async def test_one_message_taken_does_not_end_the_trouble_of_another() -> None:
@@ -838,9 +808,9 @@ async def test_one_message_taken_does_not_end_the_trouble_of_another() -> None:
     world.link.refusals.append(Unpublished("no queue"))
     world.deliver(b"{")
     await world.pass_time(0.01)
-    assert world.troubles.why_not_ready() == "unroutable"
+    assert world.pauses.why_not_ready() == "unroutable"
     await world.pass_time()
-    assert world.troubles.why_not_ready() is None
+    assert world.pauses.why_not_ready() is None
 
 
 async def test_a_confirm_that_comes_with_the_end_of_the_link_acknowledges_nothing() -> None:

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import pytest
 from structlog.testing import capture_logs
 
+from service.carried import Carried
 from service.profiles import NoResponse, Response
-from service.worker import Held
 from tests.unit.doubles import CatalogueCopernica, error, listing, profiles, response
 from tests.unit.samples import event, profile
 from tests.unit.world import World
@@ -26,12 +26,13 @@ def counted(count: int | None) -> dict[str, Any]:
     return {"headers": {} if count is None else {"x-delivery-count": count}}
 
 
-async def held_by(world: World) -> Held:
-    """End a world; what it leaves undone."""
-    return await world.worker.wind_up()
+async def held_by(world: World) -> Carried:
+    """End a world; what it leaves to the next."""
+    await world.worker.wind_up()
+    return world.worker.carried()
 
 
-async def held_after(seconds: float, *answers: Response | NoResponse, **changes: Any) -> Held:
+async def held_after(seconds: float, *answers: Response | NoResponse, **changes: Any) -> Carried:
     """What a worker leaves undone that had an event for some seconds."""
     world = World()
     world.api.answers.extend(answers)
@@ -74,7 +75,7 @@ class TestRedelivered:
         first.deliver_keys("1", "2", **CREATE)
         await first.pass_time(0.5)
         first.link.lose()
-        world = World(held=await held_by(first))
+        world = World(carried=await held_by(first))
         world.deliver(event(where={"customerid": "2"}, **CREATE), redelivered=True, **counted(1))
         await world.pass_time(1)
         assert world.methods == ["PUT"]
@@ -97,14 +98,14 @@ class TestRedelivered:
         first = World()
         first.deliver(event(), **counted(before))
         held = await held_by(first)
-        world = World(held=held)
+        world = World(carried=held)
         world.deliver(event(), redelivered=True, **counted(now))
         await world.pass_time(1.5)
         assert (world.api.calls == []) is waits
 
     async def test_events_of_another_message_are_not_known(self) -> None:
         held = await held_after(0)
-        world = World(held=held)
+        world = World(carried=held)
         world.deliver(event(fields={"x": "2"}), redelivered=True, **counted(1))
         await world.pass_time(1.5)
         assert world.api.calls == []
@@ -115,30 +116,30 @@ class TestHeld:
         world = World(fake=CatalogueCopernica, field_check="strict")
         world.api.reply("get-fields", response(503))
         world.deliver(event())
-        assert len(await held_by(world)) == 1
+        assert len((await held_by(world))._untouched) == 1
 
     async def test_is_what_waits_to_be_tried_again(self) -> None:
-        assert len(await held_after(1.1, response(503, retry_after="100"))) == 1
+        assert len((await held_after(1.1, response(503, retry_after="100")))._untouched) == 1
 
     async def test_is_not_what_has_been_acknowledged(self) -> None:
         world = World()
         world.deliver(event())
         await world.pass_time()
-        assert await held_by(world) == {}
+        assert (await held_by(world))._untouched == {}
 
     async def test_is_not_what_another_process_may_still_write(self) -> None:
         world = World()
         world.deliver(event(), redelivered=True)
         await world.pass_time(19)
-        assert await held_by(world) == {}
+        assert (await held_by(world))._untouched == {}
 
     async def test_is_no_create_that_may_have_been_carried_out(self) -> None:
-        assert await held_after(1.1, NO_ANSWER, **CREATE) == {}
+        assert (await held_after(1.1, NO_ANSWER, **CREATE))._untouched == {}
 
     @pytest.mark.parametrize("seconds", [1.1, 5.0])
     async def test_is_no_create_that_the_api_may_still_carry_out(self, seconds: float) -> None:
         answers = (response(200), NONE, NONE, NONE, NONE)
-        assert await held_after(seconds, *answers, **IN_BACKGROUND) == {}
+        assert (await held_after(seconds, *answers, **IN_BACKGROUND))._untouched == {}
 
 
 class TestCreateInTheBackground:
@@ -175,7 +176,7 @@ class TestCreateInTheBackground:
         world.api.answers.extend([response(200), error("Invalid access token"), NONE])
         world.deliver(event(**IN_BACKGROUND))
         await world.pass_time()
-        assert world.troubles.why_not_ready() is None
+        assert world.pauses.why_not_ready() is None
 
 
 class TestMove:
@@ -249,7 +250,7 @@ class TestLease:
         world.link.in_doubt = True
         world.deliver_keys("1")
         await world.pass_time(0.1)
-        assert len(await held_by(world)) == 1
+        assert len((await held_by(world))._untouched) == 1
         world.link.in_doubt = False
         await world.pass_time()
         assert world.api.calls == []
@@ -261,8 +262,8 @@ class TestTrip:
         world.api.answers.append(OTHER)
         world.deliver(event())
         await world.pass_time()
-        assert "CustomerID" in world.worker.tripped.result()
-        assert world.troubles.why_not_ready() == "selection-guard"
+        assert world.worker.given_up.result() == "selection-guard"
+        assert world.pauses.why_not_ready() == "selection-guard"
         (result,) = world.results  # it was written: left to the queue, it would be again
         assert (result["outcome"], result["profiles"]) == ("updated", [])
         assert "CustomerID" in result["detail"]
@@ -297,7 +298,7 @@ class TestTrip:
         world.api.answers.append(CROWD)
         world.deliver_keys("1", "2")
         await world.pass_time()
-        assert len(await held_by(world)) == 1
+        assert len((await held_by(world))._untouched) == 1
 
     async def test_happens_once(self) -> None:
         world = World()
@@ -314,7 +315,7 @@ class TestTrip:
         world.deliver_keys("1", "2")
         world.deliver(event(database=5, where={"birthday": "2020-01-01"}))
         await world.pass_time()
-        assert "heed" in world.worker.tripped.result()
+        assert world.worker.given_up.result() == "selection-guard"
         assert len(world.puts) <= 1  # the other database's, which came through before
 
 
@@ -379,17 +380,15 @@ class TestAdmission:
         assert world.results == []
         await held_by(world)
 
-    async def test_that_fails_is_a_trouble_until_the_api_answers(self) -> None:
+    async def test_that_fails_for_the_token_gives_the_link_up(self) -> None:
         world = self.world()
-        world.api.reply(
-            "get-fields", error("Invalid access token"), listing(*CatalogueCopernica.FIELDS)
-        )
+        world.api.reply("get-fields", error("Invalid access token"))
         world.deliver(event(fields={"age": "12abc"}))
         await world.pass_time(1.001)
-        assert world.troubles.why_not_ready() == "token"
+        assert world.pauses.why_not_ready() == "token"
+        assert world.worker.given_up.result() == "token"
         await world.pass_time()
-        assert world.results[0]["reason"] == "invalid-value"
-        assert world.troubles.why_not_ready() is None
+        assert world.results == []
 
     async def test_ends_with_the_worker(self) -> None:
         world = self.world()
@@ -416,7 +415,7 @@ async def test_a_twin_of_a_doubtful_event_is_doubtful_too() -> None:
         world.deliver(event(**CREATE), message_id="twin")
     await world.pass_time(1.5)
     world.link.lose()
-    assert await world.worker.wind_up() == {}
+    assert (await held_by(world))._untouched == {}
 
 
 async def test_a_mass_update_that_moves_more_than_can_be_read_goes_on() -> None:

@@ -5,17 +5,19 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from service.carried import Carried
 from service.catalogues import Catalogues
 from service.copernica import Copernica
 from service.messages import Delivery, Message, Properties
 from service.metrics import Metrics
+from service.pauses import Pauses
+from service.probe import Probe
 from service.settings import Settings
-from service.troubles import Troubles
-from service.worker import Held, Shared, Worker
+from service.worker import Shared, Worker
 from tests.unit.doubles import FakeCopernica, FakeLink
 from tests.unit.samples import body, event, settings
 
-NOTHING: Held = {}
+NOTHING = Carried()
 
 
 class World:
@@ -28,20 +30,21 @@ class World:
         self,
         api: Callable[[Settings, Metrics], Copernica] | None = None,
         fake: type[FakeCopernica] = FakeCopernica,
-        held: Held = NOTHING,
+        carried: Carried = NOTHING,
         **values: Any,
     ) -> None:
         self.journal: list[str] = []
         self.settings = settings(**{"field_check": "off", **values})
         self.metrics = Metrics()
-        self.troubles = Troubles()
+        self.pauses = Pauses(self.settings.slots)
         self.acknowledged = asyncio.Event()
         self.link = FakeLink(self.journal)
         self.api = fake(self.journal)
         copernica = api(self.settings, self.metrics) if api else self.api
         catalogues = Catalogues(copernica, self.settings.field_cache_seconds)
-        shared = Shared(self.settings, copernica, catalogues, self.metrics, self.troubles)
-        self.worker = Worker(shared, self.link, held)
+        probe = Probe(self.settings, copernica, self.pauses)
+        shared = Shared(self.settings, copernica, catalogues, self.metrics, self.pauses, probe)
+        self.worker = Worker(shared, self.link, carried)
 
     def deliver(self, content: object, *, redelivered: bool = False, **properties: Any) -> None:
         self.worker.receive(

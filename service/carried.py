@@ -1,0 +1,83 @@
+"""What a link leaves to the next one: how its last events ended, and what it never began. No I/O.
+
+RabbitMQ hands back what was not acknowledged, and what was, if the acknowledgement was lost with
+the link. Nothing of it that has reached the API shall reach it again: the newer update of its key
+that has followed would be overwritten for a while.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from service.conditions import Key
+from service.messages import Delivery
+from service.results import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an event ended; with `published` RabbitMQ has confirmed all its messages.
+
+    Without a `result` it was acknowledged too, and comes back only if that was lost. `count` is the
+    delivery count it was held with.
+    """
+
+    fingerprint: bytes
+    count: int
+    result: Result | None
+    published: bool
+
+
+class Carried:
+    """Answers deliveries that come back to the process that has held them last.
+
+    Ids play no part in it: senders use them again.
+    """
+
+    def __init__(
+        self,
+        ended: Iterable[tuple[Key, Ended]] = (),
+        left: Iterable[Delivery] = (),
+        untouched: Mapping[bytes, int] | None = None,
+        unsettled: Mapping[Key, float] | None = None,
+    ) -> None:
+        """Carry over the ends of a link's events, oldest first, and the rest that it held.
+
+        Args:
+            ended: by key.
+            left: what was not ended.
+            untouched: the delivery counts of those of `left` that no call was made for, by
+                fingerprint.
+            unsettled: until when an attempt without an answer may still be carried out, by key, in
+                the loop's time.
+        """
+        self.unsettled = unsettled or {}
+        self._untouched = dict(untouched or {})
+        self._ended: dict[Key, deque[Ended]] = {}
+        undone = {delivery.fingerprint for delivery in left}
+        for key, one in ended:
+            lane = self._ended.setdefault(key, deque())
+            if one.result is None and one.fingerprint in undone:
+                # What comes back may be this one or its twin, which must not be lost.
+                lane.clear()
+            else:
+                lane.append(one)
+
+    def untouched(self, delivery: Delivery) -> bool:
+        """Tell whether nobody but this process has held a delivery, and it made no call for it."""
+        return self._untouched.get(delivery.fingerprint) == delivery.count - 1
+
+    def end(self, key: Key, delivery: Delivery) -> Ended | None:
+        """Give the end of a delivery that comes back; each is given once, in the order of its key.
+
+        The first delivery of a key that has not ended drops the others: newer events follow it.
+        """
+        lane = self._ended.get(key)
+        while lane and delivery.redelivered:
+            one = lane.popleft()
+            if one.fingerprint == delivery.fingerprint and one.count == delivery.count - 1:
+                return one
+            if one.result is not None:
+                break
+        self._ended.pop(key, None)
+        return None

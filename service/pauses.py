@@ -1,0 +1,113 @@
+"""Why no calls start just now, and how many may run at a time. No I/O: instants are arguments.
+
+Instants are of one monotonic clock, in seconds. Most pauses end by themselves: with an answer of
+the API, with a message that is routed, with RabbitMQ's word. After a pause of the API's calls begin
+with one, the trial, and grow in number as they succeed.
+"""
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+from service.conditions import Key
+from service.outcomes import Cause, Retry
+
+Pause = Cause | Literal["refusals", "unroutable", "blocked", "selection-guard"]
+
+PAUSES: tuple[Pause, ...] = (
+    *get_args(Cause),
+    "refusals",
+    "unroutable",
+    "blocked",
+    "selection-guard",
+)
+
+_FAILURES = 5  # calls in a row that make an outage
+_REFUSALS = 20  # keys in a row
+
+# The others pass without anybody: an outage, a blocked RabbitMQ, refusals that end with a success.
+_NOT_READY: tuple[Pause, ...] = ("selection-guard", "token", "configuration", "unroutable")
+_OF_THE_API: tuple[Pause, ...] = ("outage", "token", "configuration", "refusals")
+
+
+class Pauses:
+    """The pauses of one process, and what leads to them; `most` calls may run at a time.
+
+    `successes` counts the PUTs that succeeded; `listener` is told when a pause begins or ends.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = self._slots = most
+        self._active: set[Pause] = set()
+        self._failures = 0
+        self._refused: set[Key] = set()
+        self._trial = False
+        self._not_before = 0.0
+        self.successes = 0
+        self.listener: Callable[[], None] = lambda: None
+
+    def begin(self, pause: Pause) -> bool:
+        """Note a pause; True if it is news."""
+        if pause in self._active:
+            return False
+        self._active.add(pause)
+        self.listener()
+        return True
+
+    def end(self, *pauses: Pause) -> list[Pause]:
+        """Strike pauses off; return those that there were."""
+        ended = [pause for pause in pauses if pause in self._active]
+        self._active.difference_update(ended)
+        if ended:
+            self.listener()
+        return ended
+
+    def failed(self, retry: Retry, now: float) -> bool:
+        """Note a call that failed; True if a pause begins with it."""
+        self._not_before = max(self._not_before, now + (retry.after or 0))
+        if retry.cause != "outage":
+            return self.begin(retry.cause)
+        self._failures += 1
+        return self._failures >= (1 if self._trial else _FAILURES) and self.begin("outage")
+
+    def refused(self, key: Key) -> bool:
+        """Note a PUT that the API refused; True if a pause begins with it."""
+        self._failures = 0
+        if len(self._refused) < _REFUSALS:
+            self._refused.add(key)
+        return len(self._refused) >= _REFUSALS and self.begin("refusals")
+
+    def succeeded(self) -> list[Pause]:
+        """Note a PUT that succeeded; return the pauses that end with it."""
+        self.successes += 1
+        self._failures = 0
+        self._refused.clear()
+        self._trial = False
+        self._slots = min(self._most, self._slots + 1)
+        return self.end(*_OF_THE_API)
+
+    def try_again(self) -> list[Pause]:
+        """End the API's pauses for a trial: one call, whose failure brings them back."""
+        self._trial = True
+        self._slots = 1
+        return self.end(*_OF_THE_API)
+
+    def may_call(self, running: int, now: float) -> bool:
+        """Tell whether one more call may start beside those that run."""
+        return running < self._slots and not self._active and now >= self._not_before
+
+    @property
+    def not_before(self) -> float:
+        """The instant before which the API has asked not to be called."""
+        return self._not_before
+
+    @property
+    def of_the_api(self) -> list[Pause]:
+        """The pauses that the API is the cause of."""
+        return [pause for pause in _OF_THE_API if pause in self._active]
+
+    def __contains__(self, pause: object) -> bool:
+        return pause in self._active
+
+    def why_not_ready(self) -> Pause | None:
+        """Name the first pause that somebody must mend."""
+        return next((pause for pause in _NOT_READY if pause in self._active), None)
