@@ -1,0 +1,333 @@
+"""What the worker does while something stands in its way, and after it."""
+
+from typing import Any
+
+import pytest
+
+from service.broker import Unpublished, Unroutable
+from service.carried import Carried
+from service.messages import Delivery, Properties
+from service.profiles import NoResponse
+from tests.unit.doubles import FakeCopernica, error, profiles, response
+from tests.unit.samples import body, event
+from tests.unit.world import World
+
+DOWN = response(503)
+NO_ANSWER = NoResponse("no-answer", "timeout")
+FINE = profiles({"ID": "1"})
+
+
+def keys(*names: object) -> list[str]:
+    return [str(name) for name in names]
+
+
+class TestOutage:
+    async def test_stops_calls_until_the_api_answers(self) -> None:
+        world = World(hold_timeout=1000)
+        world.api.seconds = 0
+        world.api.reply("put-profiles", DOWN)
+        world.api.reply("get-identity", DOWN)
+        world.deliver_keys(*keys(*range(50)))
+        await world.pass_time(100)
+        # What was in flight when it began, and not one more.
+        assert len(world.puts) == 32
+        assert world.pauses.of_the_api == ["outage"]
+        world.api.reply("get-identity", FINE)
+        world.api.reply("put-profiles", FINE)
+        await world.pass_time(5)
+        assert len(world.results) == 50
+        assert {result["outcome"] for result in world.results} == {"updated"}
+        assert world.pauses.of_the_api == []
+
+    async def test_is_followed_by_few_calls_at_first(self) -> None:
+        world = World(hold_timeout=1000)
+        world.api.reply("put-profiles", DOWN)
+        world.api.reply("get-identity", DOWN)
+        world.deliver_keys(*keys(*range(50)))
+        await world.pass_time(50)
+        world.api.reply("get-identity", FINE)
+        world.api.reply("put-profiles", FINE)
+        before = len(world.puts)
+        while len(world.puts) == before:
+            await world.pass_time(0.1)
+        assert world.api.running == 1
+        await world.pass_time(1.05)
+        assert world.api.running == 2
+
+    async def test_of_updates_alone_tries_one_now_and_then(self) -> None:
+        world = World(hold_timeout=30)
+        world.api.reply("put-profiles", DOWN)
+        world.deliver_keys(*keys(*range(50)))
+        await world.pass_time(600)
+        assert not world.worker.given_up.done()
+        tries = len(world.puts) - 32
+        assert 600 / 5.5 < tries < 600 / 2.5
+        assert world.results == []
+
+    async def test_gives_the_link_up_when_it_lasts(self) -> None:
+        world = World(hold_timeout=30)
+        world.api.reply("put-profiles", DOWN)
+        world.api.reply("get-identity", DOWN)
+        world.deliver_keys(*keys(*range(5)))
+        await world.pass_time(29)
+        assert not world.worker.given_up.done()
+        await world.pass_time(10)
+        assert world.worker.given_up.result() == "outage"
+
+    async def test_that_is_short_gives_up_nothing(self) -> None:
+        world = World(hold_timeout=30)
+        for _ in range(5):
+            world.api.reply("put-profiles", DOWN)
+            world.api.reply("get-identity", DOWN)
+            world.deliver_keys(*keys(*range(5)))
+            await world.pass_time(20)
+            world.api.reply("get-identity", FINE)
+            world.api.reply("put-profiles", FINE)
+            await world.pass_time(20)
+        assert not world.worker.given_up.done()
+        assert len(world.results) == 25
+
+    async def test_of_one_event_alone_is_none(self) -> None:
+        world = World(retry_attempts=3)
+        world.api.reply("put-profiles", DOWN)
+        world.deliver_keys("1")
+        await world.pass_time(10_000)
+        assert world.results == []
+        assert not world.worker.given_up.done()
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (error("Invalid access token"), "token"),
+        (response(401), "token"),
+        (response(404), "configuration"),
+        (response(301, location="https://elsewhere.example/"), "configuration"),
+    ],
+)
+async def test_gives_the_link_up_at_once_when_somebody_must_mend_something(
+    answer: Any, cause: str
+) -> None:
+    world = World()
+    world.api.reply("put-profiles", answer)
+    world.deliver_keys(*keys(*range(40)))
+    await world.pass_time(1.1)
+    assert world.worker.given_up.result() == cause
+    assert world.pauses.why_not_ready() == cause
+    await world.pass_time()
+    assert len(world.puts) == 32
+    assert world.results == []
+
+
+class TestRefusals:
+    async def test_of_many_keys_in_a_row_stop_the_calls(self) -> None:
+        world = World(max_in_flight=1, hold_timeout=1000)
+        world.api.seconds = 0.01
+        world.api.reply("put-profiles", error("Failed"))
+        world.deliver_keys(*keys(*range(60)))
+        await world.pass_time(0.4)
+        assert len(world.results) == 20
+        assert world.pauses.of_the_api == ["refusals"]
+        await world.pass_time(60)
+        # One more now and then, at growing intervals.
+        assert 20 < len(world.results) < 30
+
+    async def test_are_over_when_an_update_succeeds(self) -> None:
+        world = World(max_in_flight=1, hold_timeout=1000)
+        world.api.reply("put-profiles", *[error("Failed")] * 22, FINE)
+        world.deliver_keys(*keys(*range(60)))
+        await world.pass_time()
+        outcomes = [result["outcome"] for result in world.results]
+        assert outcomes == ["rejected"] * 22 + ["updated"] * 38
+        assert world.pauses.of_the_api == []
+
+
+class Poisoned(FakeCopernica):
+    """Fails on updates of the key `bad` alone."""
+
+    def _answer(self, call: Any) -> Any:
+        return DOWN if call.query.startswith("fields%5B%5D=customerid%3D%3Dbad") else FINE
+
+
+class TestAttempts:
+    async def test_count_while_others_succeed(self) -> None:
+        world = World(fake=Poisoned)
+        world.deliver_keys("bad")
+        for number in range(2000):
+            world.deliver_keys(str(number))
+            await world.pass_time(0.5)
+        (failed,) = [result for result in world.results if result["outcome"] == "failed"]
+        assert failed["reason"] == "attempts-exhausted"
+        assert failed["attempts"] in (8, 9)
+        assert "503" in failed["detail"]
+        (letter,) = world.published_to("dead-letters")
+        assert letter.properties.headers["profile-sync-reason"] == "attempts-exhausted"
+        assert world.sample("dead_letters_total", reason="attempts-exhausted") == 1
+
+    async def test_are_few_for_what_follows_in_its_lane(self) -> None:
+        world = World(fake=Poisoned)
+        world.deliver_keys("bad", "bad", "bad")
+        for number in range(2000):
+            world.deliver_keys(str(number))
+            await world.pass_time(0.5)
+        failed = [result for result in world.results if result["outcome"] == "failed"]
+        assert [result["attempts"] <= 2 for result in failed] == [False, True, True]
+
+    async def test_do_not_count_in_an_outage(self) -> None:
+        world = World(hold_timeout=100_000, retry_attempts=2)
+        world.deliver_keys(*keys(*range(10)))
+        await world.pass_time(10)
+        world.api.reply("put-profiles", DOWN)
+        world.deliver_keys(*keys(*range(10)))
+        await world.pass_time(10_000)
+        assert len(world.results) == 10
+        assert world.published_to("dead-letters") == []
+
+
+class TestUnroutable:
+    async def test_results_stop_the_calls_until_one_is_taken(self) -> None:
+        world = World()
+        world.link.refusals.extend([Unroutable("nobody")] * 6)
+        world.deliver_keys("1")
+        await world.pass_time(1.1)
+        world.deliver_keys("2", "3")
+        await world.pass_time(1.1)
+        assert len(world.puts) == 1
+        assert world.pauses.why_not_ready() == "unroutable"
+        await world.pass_time()
+        assert len(world.puts) == 3
+        assert world.journal.count("ack") == 3
+
+    async def test_results_are_tried_by_the_oldest(self) -> None:
+        world = World()
+        world.link.refusals.extend([Unroutable("nobody")] * 12)
+        world.deliver_keys(*keys(*range(10)))
+        await world.pass_time(1.3)
+        assert len(world.link.published) == 10
+        await world.pass_time()
+        # The oldest alone until it is taken, then the other nine.
+        assert len(world.link.published) == 10 + 3 + 9
+        assert world.journal.count("ack") == 10
+
+    async def test_results_are_dropped_where_that_is_wished(self) -> None:
+        world = World(unroutable_results="drop")
+        world.link.refusals.append(Unroutable("nobody"))
+        world.deliver_keys("1")
+        await world.pass_time()
+        assert world.journal[-1] == "ack"
+        assert world.sample("results_unroutable_total") == 1
+        assert world.pauses.why_not_ready() is None
+
+    async def test_dead_letters_are_never_dropped(self) -> None:
+        world = World(unroutable_results="drop")
+        world.link.refusals.extend([Unroutable("nobody"), Unroutable("nobody")])
+        world.deliver(b"{")
+        await world.pass_time(0.1)
+        assert world.pauses.why_not_ready() == "unroutable"
+        await world.pass_time()
+        assert len(world.published_to("dead-letters")) == 2
+        assert world.journal[-1] == "ack"
+
+    async def test_results_that_a_queue_refuses_are_never_dropped(self) -> None:
+        world = World(unroutable_results="drop")
+        world.link.refusals.append(Unpublished("full"))
+        world.deliver_keys("1")
+        await world.pass_time()
+        assert len(world.published_to("results")) == 2
+
+
+def back(content: object, count: int = 1, **properties: Any) -> Delivery:
+    """A delivery that RabbitMQ hands back."""
+    return Delivery(
+        body(content),
+        Properties(headers={"x-delivery-count": count}, **properties),
+        "profile-sync.events",
+        "profile.update",
+        True,
+        lambda: None,
+    )
+
+
+def value(name: str) -> dict[str, Any]:
+    return event(where={"customerid": "1"}, fields={"firstname": name})
+
+
+async def links(*first: str, acknowledged: int) -> tuple[World, Carried]:
+    """A worker that has made the calls of some events of one key, and lost its link."""
+    world = World()
+    world.link.holds = True
+    for name in first:
+        world.deliver(value(name))
+    for _ in range(acknowledged):
+        await world.pass_time(2)
+        world.link.confirm()
+    await world.pass_time(2)
+    world.link.lose()
+    await world.worker.wind_up()
+    return world, world.worker.carried()
+
+
+class TestCarried:
+    async def next_one(self, carried: Carried, *names: str) -> World:
+        world = World(carried=carried)
+        for name in names:
+            world.worker.receive(back(value(name)))
+        await world.pass_time()
+        return world
+
+    async def test_an_update_is_not_made_again(self) -> None:
+        _, carried = await links("a", acknowledged=0)
+        world = await self.next_one(carried, "a")
+        assert world.puts == []
+        assert [result["outcome"] for result in world.results] == ["updated"]
+
+    async def test_what_was_acknowledged_comes_before_what_was_not(self) -> None:
+        _, carried = await links("a", "b", acknowledged=1)
+        world = await self.next_one(carried, "a", "b")
+        assert world.puts == []
+        # The result of the first was confirmed; that of the second is published again.
+        assert len(world.results) == 1
+
+    async def test_the_last_value_of_three_stays(self) -> None:
+        for acknowledged in range(3):
+            first, carried = await links("a", "b", "a", acknowledged=acknowledged)
+            # All that RabbitMQ may hand back: nothing acknowledged is lost, or all of it is.
+            for lost in range(acknowledged + 1):
+                world = await self.next_one(carried, *["a", "b", "a"][lost:])
+                written = [call.body for call in (*first.api.calls, *world.api.calls)]
+                assert b'"a"' in (written[-1] or b"")
+                carried = first.worker.carried()
+
+    async def test_an_event_that_was_never_begun_need_not_wait(self) -> None:
+        _, carried = await links("a", "b", acknowledged=0)
+        world = World(carried=carried)
+        world.worker.receive(back(value("a")))
+        world.worker.receive(back(value("b")))
+        await world.pass_time(1.5)
+        assert len(world.puts) == 1
+
+
+class TestUnsettled:
+    async def test_nothing_newer_follows_an_update_that_may_still_be_carried_out(self) -> None:
+        world = World()
+        world.api.answers.append(NO_ANSWER)
+        world.deliver(value("old"))
+        world.deliver(value("new"))
+        await world.pass_time()
+        first, second, third = world.api.times
+        assert second < 3  # The same again: it does no harm.
+        assert third >= first + 1 + world.settings.ambiguous_wait
+
+    async def test_a_newer_one_of_a_later_link_does_not_either(self) -> None:
+        first = World()
+        first.api.answers.append(NO_ANSWER)
+        first.deliver(value("old"))
+        await first.pass_time(3)
+        first.link.lose()
+        await first.worker.wind_up()
+        world = World(carried=first.worker.carried())
+        world.deliver(value("new"))
+        await world.pass_time(10)
+        assert world.puts == []
+        await world.pass_time()
+        assert len(world.puts) == 1
