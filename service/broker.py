@@ -32,6 +32,7 @@ from pika.exceptions import (
     StreamLostError,
 )
 
+from service.frames import without_headers
 from service.lease import Lease
 from service.messages import Delivery, Message, Properties
 from service.topology import Topology
@@ -41,7 +42,9 @@ log = structlog.get_logger()
 _CONNECT_TIMEOUT = 10.0  # seconds for one node: TCP, TLS, AMQP
 _OPEN_TIMEOUT = 30.0  # seconds for one node: both connections and the declarations
 _CLOSE_TIMEOUT = 2.0  # seconds for a polite end, then the sockets are dropped
-_PROPERTIES = tuple(field.name for field in dataclasses.fields(Properties))
+_PROPERTIES = tuple(
+    field.name for field in dataclasses.fields(Properties) if field.name != "undecodable_headers"
+)
 
 
 class LinkLost(Exception):
@@ -57,13 +60,25 @@ class Unroutable(Unpublished):
 
 
 class _Connection(AsyncioConnection):
-    """pika's connection, which tells when bytes come."""
+    """pika's connection, which tells when bytes come, and survives headers it cannot read."""
 
     on_data: Callable[[], None] = staticmethod(lambda: None)
 
     def _on_data_available(self, data_in: bytes) -> None:
         self.on_data()
         super()._on_data_available(data_in)
+
+    def _read_frame(self) -> Any:
+        try:
+            return super()._read_frame()
+        except Exception:
+            mended = without_headers(self._frame_buffer)
+            if mended is None:
+                raise
+            length, frame = mended
+            _, header = pika.frame.decode_frame(frame)
+            header.properties.undecodable_headers = True  # type: ignore[union-attr]
+            return length, header
 
 
 class _Line:
@@ -369,7 +384,8 @@ def _from_pika(properties: Any) -> Properties:
     values = {name: _text_only(getattr(properties, name)) for name in _PROPERTIES}
     headers = (values["headers"] or {}).items()
     values["headers"] = {name: value for name, value in headers if isinstance(name, str)}
-    return Properties(**values)
+    broken = getattr(properties, "undecodable_headers", False)
+    return Properties(**values, undecodable_headers=broken)
 
 
 def _text_only(value: Any) -> Any:

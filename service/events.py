@@ -52,6 +52,7 @@ InvalidReason = Literal[
     "unknown-field",
     "invalid-value",
     "database-not-allowed",
+    "undecodable-headers",
 ]
 
 # Names this service's events in UUID5; any fixed value does, it must only never change.
@@ -125,6 +126,7 @@ def parse(body: bytes, properties: Properties, max_bytes: int) -> ProfileUpdate:
         event, event_id = unwrap(event, properties, event_id)
         event_id = short_text(event.get("id")) or event_id or body_id(body)
         database = _readable_database(event.get("database"))
+        _refuse_undecodable(properties)
         return _update(_Event.model_validate(event), event_id)
     except InvalidEvent as error:
         invalid = error
@@ -143,6 +145,15 @@ def body_id(body: bytes) -> str:
     """Name a message that brings no id: a UUID5 of its body, the same for equal bodies."""
     digest = hashlib.sha1(_NAMESPACE.bytes + body, usedforsecurity=False).digest()
     return str(uuid.UUID(bytes=digest[:16], version=5))
+
+
+def _refuse_undecodable(properties: Properties) -> None:
+    if properties.undecodable_headers:
+        raise InvalidEvent(
+            "undecodable-headers",
+            "the message's headers cannot be read: a timestamp beyond the year 9999, or tables "
+            "nested too deep",
+        )
 
 
 def _load(body: bytes, properties: Properties, max_bytes: int) -> dict[str, Any]:

@@ -18,7 +18,10 @@ def short_text(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """The basic properties of AMQP 0-9-1; `timestamp` in seconds since 1970."""
+    """The basic properties of AMQP 0-9-1; `timestamp` in seconds since 1970.
+
+    With `undecodable_headers` there were headers, which the AMQP library cannot read.
+    """
 
     content_type: str | None = None
     content_encoding: str | None = None
@@ -34,6 +37,7 @@ class Properties:
     user_id: str | None = None
     app_id: str | None = None
     cluster_id: str | None = None
+    undecodable_headers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

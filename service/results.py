@@ -95,6 +95,8 @@ def dead_letter(delivery: Delivery, result: Result, exchange: str) -> Message:
         "profile-sync-routing-key": delivery.routing_key,
     }
     headers = {name: value for name, value in headers.items() if value is not None}
+    if delivery.properties.undecodable_headers:
+        dropped = ["*"]
     if dropped:
         headers["profile-sync-dropped-headers"] = ", ".join(dropped)[:_LARGEST_HEADER]
     properties = replace(

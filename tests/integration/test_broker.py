@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from service.broker import Link, LinkLost, Unpublished, take_link
+from service.broker import Link, LinkLost, Unpublished, Unroutable, take_link
 from service.messages import Delivery, Message, Properties
 from service.topology import Queue, Topology
 from tests.integration.conftest import Mail, wait_for
@@ -98,7 +98,7 @@ async def test_a_return_fails_only_the_message_returned(link: Link) -> None:
         for exchange in ("in", "void", "in")
     ]
     outcomes = await asyncio.gather(*confirms, return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes] == [type(None), Unpublished, type(None)]
+    assert [type(outcome) for outcome in outcomes] == [type(None), Unroutable, type(None)]
 
 
 async def test_a_full_queue_that_rejects_makes_a_message_unpublished(link: Link) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class Asked:
         """Seconds before each question, once the API has answered."""
         await self.probe.answered()
         times = [0, *self.api.probes]
-        return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        return [later - earlier for earlier, later in pairwise(times)]
 
 
 async def test_asks_until_the_api_answers() -> None:
