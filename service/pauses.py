@@ -105,6 +105,9 @@ class Pauses:
         """The pauses that the API is the cause of."""
         return [pause for pause in _OF_THE_API if pause in self._active]
 
+    def __len__(self) -> int:
+        return len(self._active)
+
     def __contains__(self, pause: object) -> bool:
         return pause in self._active
 

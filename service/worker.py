@@ -282,10 +282,10 @@ class Worker:
             if self._held is None:
                 hold = self._settings.hold_timeout
                 self._held = self._loop.call_later(hold, self._give_up, of_the_api[0])
-        else:
-            if self._held is not None:
-                self._held.cancel()
-                self._held = None
+        elif self._held is not None:
+            self._held.cancel()
+            self._held = None
+        if not self._pauses:
             self._admission.wake()
             self._calls.go_on()
 
