@@ -381,9 +381,7 @@ def test_a_create_that_another_process_left_behind_is_looked_up_before_it_is_rep
     assert methods == ["PUT", "GET", "PUT"]
 
 
-def test_a_dead_letter_that_no_queue_takes_holds_all_calls_back(
-    service: Start, mail: Mail
-) -> None:
+def test_a_dead_letter_that_no_queue_takes_holds_all_calls_back(service: Start, mail: Mail) -> None:
     running, _ = service()
     mail.channel.queue_unbind(DEAD_LETTERS, DEAD_LETTERS, "#")
     mail.send(b"{")
