@@ -15,40 +15,19 @@ from urllib.parse import urlsplit
 
 import pika
 import structlog
-from pika.adapters.asyncio_connection import AsyncioConnection
-from pika.adapters.utils.connection_workflow import (
-    AMQPConnectionWorkflowFailed,
-    AMQPConnectorPhaseErrorBase,
-)
 from pika.channel import Channel
-from pika.exceptions import (
-    AMQPConnectionError,
-    AMQPHeartbeatTimeout,
-    ChannelClosed,
-    ConnectionClosed,
-    IncompatibleProtocolError,
-    ProbableAccessDeniedError,
-    ProbableAuthenticationError,
-    StreamLostError,
-)
 
-from service.frames import without_headers
+from service.connection import Line, LinkLost
 from service.lease import Lease
 from service.messages import Delivery, Message, Properties
 from service.topology import Topology
 
 log = structlog.get_logger()
 
-_CONNECT_TIMEOUT = 10.0  # seconds for one node: TCP, TLS, AMQP
 _OPEN_TIMEOUT = 30.0  # seconds for one node: both connections and the declarations
-_CLOSE_TIMEOUT = 2.0  # seconds for a polite end, then the sockets are dropped
 _PROPERTIES = tuple(
     field.name for field in dataclasses.fields(Properties) if field.name != "undecodable_headers"
 )
-
-
-class LinkLost(Exception):
-    """The link is gone; the text says why, without a password."""
 
 
 class Unpublished(Exception):
@@ -59,107 +38,6 @@ class Unroutable(Unpublished):
     """No queue is bound for a message."""
 
 
-class _Connection(AsyncioConnection):
-    """pika's connection, which tells when bytes come, and survives headers it cannot read."""
-
-    on_data: Callable[[], None] = staticmethod(lambda: None)
-
-    def _on_data_available(self, data_in: bytes) -> None:
-        self.on_data()
-        super()._on_data_available(data_in)
-
-    def _read_frame(self) -> Any:
-        try:
-            return super()._read_frame()
-        except Exception:
-            mended = without_headers(self._frame_buffer)
-            if mended is None:
-                raise
-            length, frame = mended
-            _, header = pika.frame.decode_frame(frame)
-            header.properties.undecodable_headers = True  # type: ignore[union-attr]
-            return length, header
-
-
-class _Line:
-    """One connection with its one channel; what ends either ends the link they belong to."""
-
-    def __init__(self, lost: asyncio.Future[str]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.lost = lost
-        self.connection: _Connection
-        self.channel: Channel
-
-    async def open(self, url: str, heartbeat: int, role: str) -> None:
-        parameters = pika.URLParameters(url)
-        parameters.heartbeat = heartbeat
-        parameters.blocked_connection_timeout = None
-        parameters.connection_attempts = 1
-        parameters.stack_timeout = _CONNECT_TIMEOUT
-        parameters.socket_timeout = _CONNECT_TIMEOUT
-        parameters.client_properties = {"connection_name": f"profile-sync {role}"}
-        lose = self.guarded(lambda _closed, error: self.lose(_words(error)))
-
-        def connect(on_open_callback: Callable[[Any], None]) -> None:
-            self.connection = _Connection(
-                parameters, on_open_callback, lose, lose, custom_ioloop=self._loop
-            )
-
-        await self.rpc(connect, "on_open_callback")
-        self.channel = await self.rpc(self.connection.channel, "on_open_callback")
-        self.channel.add_on_close_callback(lose)
-
-    async def rpc(self, start: Callable[..., object], callback: str = "callback") -> Any:
-        """Start one operation of pika; wait for its callback, or for the end of the link."""
-        done: asyncio.Future[Any] = self._loop.create_future()
-        if not self.lost.done():
-            self.guarded(start)(**{callback: _resolve(done)})
-        await asyncio.wait([done, self.lost], return_when=asyncio.FIRST_COMPLETED)
-        if not done.done():
-            raise LinkLost(self.lost.result())
-        return done.result()
-
-    def guarded(self, callback: Callable[..., object]) -> Callable[..., None]:
-        """Keep an exception out of pika, which would close the connection without a word."""
-
-        def guarded(*arguments: Any, **named: Any) -> None:
-            try:
-                callback(*arguments, **named)
-            except Exception:
-                log.exception("a callback failed")
-                self.lose("a callback failed")
-
-        return guarded
-
-    def lose(self, reason: str) -> None:
-        if not self.lost.done():
-            self.lost.set_result(reason)
-
-    async def close(self) -> None:
-        """Close channel and connection; what is unacknowledged returns to its queue in order.
-
-        Under a single active consumer, Basic.Cancel would let the next replica see later events
-        before the returned ones; so the channel is closed without it.
-        """
-        if hasattr(self, "channel") and self.channel.is_open:
-            # pika's close() cancels the consumers that it does not believe cancelled already.
-            self.channel._cancelled.update(self.channel._consumers)
-            await self._ended(self.channel)
-        if not hasattr(self, "connection"):
-            return
-        if self.connection.is_open or self.connection.is_closing:
-            await self._ended(self.connection)
-        if not self.connection.is_closed:
-            self.connection._terminate_stream(StreamLostError("given up"))
-
-    async def _ended(self, what: Channel | AsyncioConnection) -> None:
-        ended: asyncio.Future[None] = self._loop.create_future()
-        what.add_on_close_callback(_resolve(ended))
-        if not what.is_closing:
-            what.close()
-        await asyncio.wait([ended], timeout=_CLOSE_TIMEOUT)
-
-
 class Link:
     """One life of the two connections; take it with `take_link`.
 
@@ -168,8 +46,8 @@ class Link:
 
     def __init__(
         self,
-        consuming: _Line,
-        publishing: _Line,
+        consuming: Line,
+        publishing: Line,
         heartbeat: int,
         confirm_timeout: float,
         on_blocked: Callable[[bool], None],
@@ -335,7 +213,7 @@ async def take_link(
     reason = ""
     for url in urls:
         lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        consuming, publishing = _Line(lost), _Line(lost)
+        consuming, publishing = Line(lost), Line(lost)
         try:
             async with asyncio.timeout(_OPEN_TIMEOUT):
                 await publishing.open(url, heartbeat, "publish")
@@ -355,7 +233,7 @@ async def take_link(
     raise LinkLost(reason)
 
 
-async def _declare(line: _Line, declared: Topology | None) -> None:
+async def _declare(line: Line, declared: Topology | None) -> None:
     if declared is None:
         return
     channel = line.channel
@@ -369,14 +247,6 @@ async def _declare(line: _Line, declared: Topology | None) -> None:
             partial(channel.queue_declare, queue.name, durable=True, arguments=arguments)
         )
         await line.rpc(partial(channel.queue_bind, queue.name, queue.exchange, routing_key="#"))
-
-
-def _resolve(future: asyncio.Future[Any]) -> Callable[..., None]:
-    def resolve(result: Any = None, *_: Any) -> None:
-        if not future.done():
-            future.set_result(result)
-
-    return resolve
 
 
 def _from_pika(properties: Any) -> Properties:
@@ -396,43 +266,3 @@ def _to_pika(properties: Properties) -> pika.BasicProperties:
     values = {name: getattr(properties, name) for name in _PROPERTIES}
     values["headers"] = dict(properties.headers) or None
     return pika.BasicProperties(**values)  # type: ignore[no-untyped-call]
-
-
-def _words(error: BaseException) -> str:
-    """Say why a connection or a channel ended, without the URL, which holds the password."""
-    error = _innermost(error)
-    match error:
-        case ProbableAuthenticationError():
-            return "RabbitMQ refused the user name or the password"
-        case ProbableAccessDeniedError():
-            return "RabbitMQ refused the virtual host: missing, or not allowed for this user"
-        case ChannelClosed(reply_text=text) if "inequivalent arg" in text:
-            return (
-                f"{text}; the arguments of a queue cannot be changed: set "
-                "PROFILE_SYNC_ variables to match it, or delete it once it is empty"
-            )
-        case StreamLostError():
-            return "the connection broke off"
-        case AMQPHeartbeatTimeout():
-            return "RabbitMQ sent no heartbeat"
-        case ConnectionClosed() | ChannelClosed():
-            return f"{error.reply_code} {error.reply_text}"
-        case IncompatibleProtocolError():
-            return "what answers there does not speak AMQP 0-9-1 (TLS on a plain port, or none)"
-        case OSError():
-            return error.strerror or str(error) or type(error).__name__
-        case _:
-            return f"{type(error).__name__}: {next(iter(error.args), '')}".rstrip(": ")
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """Unpack what pika wraps around the failure of a connection, up to four deep."""
-    match error:
-        case AMQPConnectionWorkflowFailed(exceptions=[*_, last]):
-            return _innermost(last)
-        case AMQPConnectorPhaseErrorBase(exception=BaseException() as inner):
-            return _innermost(inner)
-        case AMQPConnectionError(args=[BaseException() as inner, *_]):
-            return _innermost(inner)
-        case _:
-            return error

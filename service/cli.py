@@ -12,12 +12,14 @@ import typer
 
 from service import logs
 from service import render as rendering
-from service.broker import LinkLost, Unpublished, take_link
+from service.broker import Unpublished, take_link
 from service.catalogue import Catalogue
+from service.connection import LinkLost
+from service.environment import PREFIX
 from service.messages import Message, Properties
 from service.process import PortInUse
 from service.process import run as run_process
-from service.settings import PREFIX, Settings, WrongSettings
+from service.settings import Settings, WrongSettings
 
 try:
     from uvloop import new_event_loop

@@ -11,9 +11,10 @@ from functools import partial
 
 import structlog
 
-from service.broker import Link, LinkLost, Unroutable
+from service.broker import Link, Unroutable
 from service.carried import Ended
 from service.conditions import Key
+from service.connection import LinkLost
 from service.lanes import Work
 from service.messages import Delivery, Message
 from service.metrics import Metrics

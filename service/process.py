@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 import structlog
 
-from service.broker import Link, LinkLost, take_link
+from service.broker import Link, take_link
 from service.carried import Carried
 from service.catalogues import Catalogues
+from service.connection import LinkLost
 from service.copernica import Copernica
 from service.metrics import Metrics
 from service.monitor import start_monitor

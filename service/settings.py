@@ -1,9 +1,7 @@
 """What the environment may set: names, units, limits, and what is wrong with them."""
 
-import difflib
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -28,14 +26,9 @@ from pydantic_settings import (
 )
 
 from service import addresses
+from service.environment import DEFAULT_SECRETS_DIR, PREFIX, unknown_variables, useless_secrets
 from service.values import read_database
 
-PREFIX = "PROFILE_SYNC_"
-DEFAULT_SECRETS_DIR = "/run/secrets/profile-sync"
-
-_TESTS = f"{PREFIX}TEST_"
-# What Kubernetes sets for each Service in the namespace, such as one of our name.
-_SERVICE_LINK = re.compile(r"(.+?_)(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_[A-Z]+(_.+)?)?)")
 _LONGEST_TURN = 5.0  # seconds
 _WORDS = {
     "bool_parsing": "must be true or false",
@@ -307,7 +300,8 @@ class Settings(BaseSettings):
         Raises:
             WrongSettings: with every fault at once, each naming its variable.
         """
-        faults = unknown_variables(os.environ) + useless_secrets(os.environ)
+        known = cls.model_fields
+        faults = unknown_variables(os.environ, known) + useless_secrets(os.environ, known)
         try:
             settings = cls(**defaults)
         except ValidationError as error:
@@ -361,36 +355,6 @@ class Settings(BaseSettings):
         """What must never be printed; a password like `guest` would only garble every line."""
         passwords = {unquote(urlsplit(url).password or "") for url in self.amqp_urls}
         return [self.access_token.get_secret_value(), *(p for p in passwords if len(p) > 5)]
-
-
-def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """List variables that look like ours but set nothing, each with the nearest name."""
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
-    faults = []
-    for name in sorted(environment):
-        if not name.startswith(PREFIX) or name in known or name.startswith(_TESTS):
-            continue
-        link = _SERVICE_LINK.fullmatch(name)
-        if link and f"{link[1]}SERVICE_HOST" in environment:
-            continue
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        faults.append(f"{name}: there is no such setting{hint}")
-    return faults
-
-
-def useless_secrets(environment: Mapping[str, str]) -> list[str]:
-    """List what is wrong with SECRETS_DIR: no such folder, or files that nearly set something."""
-    given = environment.get(f"{PREFIX}SECRETS_DIR")
-    folder = given or DEFAULT_SECRETS_DIR
-    if not os.path.isdir(folder):
-        return [f"{PREFIX}SECRETS_DIR: there is no such folder"] if given else []
-    faults = []
-    for name in sorted(set(os.listdir(folder)) - set(Settings.model_fields)):
-        near = difflib.get_close_matches(name, Settings.model_fields, 1, cutoff=0.8)
-        if near:
-            faults.append(f"{PREFIX}SECRETS_DIR: no file {name} is read; did you mean {near[0]}?")
-    return faults
 
 
 def _fault(fault: Any) -> str:

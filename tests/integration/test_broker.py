@@ -8,7 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from service.broker import Link, LinkLost, Unpublished, Unroutable, take_link
+from service.broker import Link, Unpublished, Unroutable, take_link
+from service.connection import LinkLost
 from service.messages import Delivery, Message, Properties
 from service.topology import Queue, Topology
 from tests.integration.conftest import Mail, wait_for

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import hypothesis
 import pytest
 
-from service.settings import PREFIX
+from service.environment import PREFIX
 from tests.unit.doubles import HurriedLoop
 
 hypothesis.settings.register_profile(

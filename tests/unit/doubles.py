@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 
-from service.broker import Link, LinkLost
+from service.broker import Link
+from service.connection import LinkLost
 from service.copernica import Copernica
 from service.messages import Message
 from service.metrics import Metrics

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.settings import PREFIX, Settings, WrongSettings, unknown_variables
+from service.environment import PREFIX, unknown_variables
+from service.settings import Settings, WrongSettings
 
 TOKEN = "tok-qx7v9"
 PASSWORD = "pw-qx7v9"
@@ -318,7 +319,12 @@ def test_leaves_the_variables_of_the_tests_alone(monkeypatch: pytest.MonkeyPatch
 
 
 def test_leaves_other_programs_variables_alone() -> None:
-    assert unknown_variables({"PROFILE_SYNCER": "x", "PATH": "x", "profile_sync_x": "x"}) == []
+    assert (
+        unknown_variables(
+            {"PROFILE_SYNCER": "x", "PATH": "x", "profile_sync_x": "x"}, Settings.model_fields
+        )
+        == []
+    )
 
 
 class TestSecretsDir:

@@ -1,0 +1,43 @@
+"""What stands in the environment and in SECRETS_DIR without setting anything."""
+
+import difflib
+import os
+import re
+from collections.abc import Collection, Mapping
+
+PREFIX = "PROFILE_SYNC_"
+DEFAULT_SECRETS_DIR = "/run/secrets/profile-sync"
+
+_TESTS = f"{PREFIX}TEST_"
+# What Kubernetes sets for each Service in the namespace, such as one of our name.
+_SERVICE_LINK = re.compile(r"(.+?_)(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_[A-Z]+(_.+)?)?)")
+
+
+def unknown_variables(environment: Mapping[str, str], settings: Collection[str]) -> list[str]:
+    """List variables that look like ours but set nothing, each with the nearest name."""
+    known = [PREFIX + name.upper() for name in settings]
+    faults = []
+    for name in sorted(environment):
+        if not name.startswith(PREFIX) or name in known or name.startswith(_TESTS):
+            continue
+        link = _SERVICE_LINK.fullmatch(name)
+        if link and f"{link[1]}SERVICE_HOST" in environment:
+            continue
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        faults.append(f"{name}: there is no such setting{hint}")
+    return faults
+
+
+def useless_secrets(environment: Mapping[str, str], settings: Collection[str]) -> list[str]:
+    """List what is wrong with SECRETS_DIR: no such folder, or files that nearly set something."""
+    given = environment.get(f"{PREFIX}SECRETS_DIR")
+    folder = given or DEFAULT_SECRETS_DIR
+    if not os.path.isdir(folder):
+        return [f"{PREFIX}SECRETS_DIR: there is no such folder"] if given else []
+    faults = []
+    for name in sorted(set(os.listdir(folder)) - set(settings)):
+        near = difflib.get_close_matches(name, settings, 1, cutoff=0.8)
+        if near:
+            faults.append(f"{PREFIX}SECRETS_DIR: no file {name} is read; did you mean {near[0]}?")
+    return faults
