@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -454,3 +455,99 @@ class TestTokens:
         assert isinstance(await self.tokens.get(), NoResponse)
         self.fails = False
         assert (await self.get()).text == "4"
+
+
+class TestTokenFile:
+    @pytest.fixture
+    def write(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], object]:
+        """Writes the file, which has `t0ken-1` to begin with."""
+        monkeypatch.setenv("PROFILE_SYNC_SECRETS_DIR", str(tmp_path))
+        file = tmp_path / "access_token"
+        file.write_bytes(b"t0ken-1")
+        return file.write_bytes
+
+    async def test_gives_the_token_anew_when_the_api_refuses_it(
+        self, write: Callable[[bytes], object]
+    ) -> None:
+        api = Api(lambda _: http_response(401))
+        write(b"t0ken-2\n")
+        answer = await api.client.send(PUT)
+        assert isinstance(answer, NoResponse)
+        assert answer.failure == "unreachable"
+        assert "token was replaced" in answer.error
+        await api.client.send(PUT)
+        targets = [
+            request.extensions[TARGET].partition(b"access_token=")[2] for request in api.requests
+        ]
+        assert targets == [b"t0ken-1", b"t0ken-2"]
+
+    async def test_is_not_read_while_all_is_well(self, write: Callable[[bytes], object]) -> None:
+        api = Api()
+        write(b"t0ken-2")
+        await api.client.send(PUT)
+        assert api.target.endswith("t0ken-1")
+        await api.client.send(PUT)
+        assert api.target.endswith("t0ken-1")
+
+    async def test_that_has_the_same_token_changes_nothing(
+        self, write: Callable[[bytes], object]
+    ) -> None:
+        api = Api(lambda _: http_response(401))
+        write(b"t0ken-1\n")
+        assert isinstance(await api.client.send(PUT), Response)
+        assert not api.client.reread_token()
+
+    @pytest.mark.parametrize("content", [b"", b"a b", b"a\nb", b"\xff"])
+    async def test_that_has_no_token_changes_nothing(
+        self, write: Callable[[bytes], object], content: bytes
+    ) -> None:
+        api = Api()
+        write(content)
+        assert not api.client.reread_token()
+        await api.client.send(PUT)
+        assert api.target.endswith("t0ken-1")
+
+    async def test_makes_a_new_token_of_version_4(self, write: Callable[[bytes], object]) -> None:
+        api = Version4()
+        await api.statuses(1)
+        write(b"t0ken-2")
+        assert api.client.reread_token()
+        await api.statuses(1)
+        bodies = [await fetch.aread() for fetch in api.fetches]
+        assert bodies == [b"access_token=t0ken-1", b"access_token=t0ken-2"]
+
+    async def test_tokens_of_before_are_taken_out_of_answers_too(
+        self, write: Callable[[bytes], object]
+    ) -> None:
+        api = Api(lambda _: http_response(200, b"t0ken-long-1 t0ken-long-2"))
+        for token in (b"t0ken-long-1", b"t0ken-long-2"):
+            write(token)
+            assert api.client.reread_token()
+        answer = await api.client.send(PUT)
+        assert isinstance(answer, Response)
+        assert answer.body == b"*** ***"
+
+
+class TestRate:
+    async def test_of_all_calls_is_kept(self) -> None:
+        api = Api(rate_limit=4)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        await asyncio.gather(*(api.client.send(PUT) for _ in range(21)))
+        assert loop.time() - begun == pytest.approx(5)
+
+    async def test_of_a_call_that_had_its_turn_is_counted_once(self) -> None:
+        api = Api(rate_limit=1)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        for _ in range(3):
+            await api.client.turn()
+            await api.client.send(PUT, has_turn=True)
+        assert loop.time() - begun == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("rate", "most", "slots"), [(None, 32, 32), (100, 32, 32), (2, 32, 10), (0.1, 32, 1)]
+)
+def test_few_calls_wait_for_their_turn(rate: float | None, most: int, slots: int) -> None:
+    assert settings(rate_limit=rate, max_in_flight=most).slots == slots
