@@ -9,6 +9,7 @@ import pytest
 
 from tests.programs import Service, StandIn
 from tests.rabbitmq import Broker, MissingRabbitMQ, Node, Vhost
+from tests.servers import chosen_version
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +76,7 @@ def run_service(tmp_path: Path) -> Iterator[Callable[[Mapping[str, str]], Servic
 
 def _new_node() -> Node:
     try:
-        return Node()
+        return Node(chosen_version())
     except MissingRabbitMQ as error:
         missing = str(error)
     if Broker.from_environment():

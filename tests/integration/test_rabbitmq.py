@@ -111,7 +111,7 @@ def test_no_external_broker_without_its_variable() -> None:
 
 
 def test_a_missing_rabbitmq_names_three_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.rabbitmq._SERVERS", ())
+    monkeypatch.setattr("tests.servers._SERVERS", ())
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.delenv("RABBITMQ_SERVER", raising=False)
     with pytest.raises(MissingRabbitMQ) as missing:
@@ -153,8 +153,7 @@ def test_a_node_serves_management_and_prometheus(node: Node) -> None:
 def test_a_killed_node_keeps_persistent_messages(private_node: Node) -> None:
     publish_durable(private_node.amqp_url(), "kept", b"still here")
     before = private_node.amqp_url()
-    # RabbitMQ confirms messages, but writes the queue itself to the disk somewhat later.
-    private_node.control("eval", "mnesia:sync_log().")
+    private_node.save()
     private_node.kill()
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", pika.URLParameters(before).port), timeout=5)
