@@ -4,194 +4,33 @@ Standard library only. `python -m tests.rabbitmq` runs a private node in the for
 """
 
 import argparse
-import json
-import os
-import random
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-import urllib.error
-import urllib.request
-from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self
-from urllib.parse import quote, unquote, urlsplit
+from typing import Self
 
-_HOST = "127.0.0.1"
-_GUEST = "guest"
+from tests.ground import Ground, StartFailed, end_process
+from tests.management import GUEST, HOST, ApiError, Broker, Vhost
+from tests.servers import MissingRabbitMQ, find_server, free_ports
 
-# Debian's and Red Hat's packages keep the script that any user may run here; their command in
-# sbin serves root and the user rabbitmq only.
-_SERVERS = (
-    "/usr/lib/rabbitmq/bin/rabbitmq-server",
-    "/opt/homebrew/opt/rabbitmq/sbin/rabbitmq-server",
-    "/usr/local/opt/rabbitmq/sbin/rabbitmq-server",
-)
-
-_MISSING = """\
-RabbitMQ is needed here, and none was found. Three ways out:
-  1. install it with your package manager, for example: apt-get install rabbitmq-server
-                                                    or: brew install rabbitmq
-  2. start it in Docker, and say where it is:
-       docker run -d --rm -p 5672:5672 -p 15672:15672 rabbitmq:4-management
-       export PROFILE_SYNC_TEST_AMQP_URL=amqp://guest:guest@127.0.0.1:5672
-  3. use a broker you have: set PROFILE_SYNC_TEST_AMQP_URL, and PROFILE_SYNC_TEST_MANAGEMENT_URL
-     if its management plugin does not listen on port 15672 of the same host"""
-
-# Ends a node whose parent died without a word: then its end of the pipe is closed. Every line
-# names the process group to end by then; an empty line means that nothing runs.
-_WATCHDOG = """
-group=
-while read -r line; do
-  if [ "$line" = done ]; then exit; fi
-  group=$line
-done
-if [ -n "$group" ]; then kill -s KILL -- "-$group"; sleep 0.2; fi
-rm -rf -- "$1"
-"""
-
-
-class MissingRabbitMQ(Exception):
-    """There is no rabbitmq-server to run; the message names the ways out."""
-
-    def __init__(self) -> None:
-        super().__init__(_MISSING)
-
-
-class StartFailed(Exception):
-    """The node did not come up; the message ends with the last lines of its log."""
-
-
-class ApiError(Exception):
-    """The management API refused a request."""
-
-    def __init__(self, method: str, path: str, status: int, answer: str) -> None:
-        super().__init__(f"{method} {path}: {status} {answer}")
-        self.status = status
-
-
-class Broker:
-    """A running RabbitMQ, reached over AMQP and its management API."""
-
-    def __init__(self, amqp: str, management: str) -> None:
-        """Take an AMQP URL, whose path is ignored, and the management plugin's base URL."""
-        self._amqp = urlsplit(amqp)
-        self.management_url = management.rstrip("/")
-        self.user = unquote(self._amqp.username or _GUEST)
-        password = unquote(self._amqp.password or _GUEST)
-        self._login = b64encode(f"{self.user}:{password}".encode()).decode()
-        # A proxy that the environment names is not meant for this.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Broker | None":
-        """Return the broker that PROFILE_SYNC_TEST_AMQP_URL names, or nothing if it is not set."""
-        amqp = environ.get("PROFILE_SYNC_TEST_AMQP_URL")
-        if not amqp:
-            return None
-        host = urlsplit(amqp).hostname or _HOST
-        management = environ.get("PROFILE_SYNC_TEST_MANAGEMENT_URL")
-        return cls(amqp, management or f"http://{f'[{host}]' if ':' in host else host}:15672")
-
-    def amqp_url(self, vhost: str = "/") -> str:
-        """Return the AMQP URL of a virtual host, its name percent-encoded."""
-        return self._amqp._replace(path="/" + quote(vhost, safe="")).geturl()
-
-    def api(self, method: str, path: str, body: object = None) -> Any:
-        """Call the management API and return its JSON, or None where it answers nothing.
-
-        `path` follows `/api`, its parts percent-encoded. Raises ApiError.
-        """
-        request = urllib.request.Request(  # noqa: S310 - the broker's own URL
-            f"{self.management_url}/api{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={
-                "Authorization": f"Basic {self._login}",
-                "Content-Type": "application/json",
-            },
-        )
-        try:
-            with self._opener.open(request, timeout=30) as response:
-                content = response.read()
-        except urllib.error.HTTPError as refusal:
-            with refusal:
-                raise ApiError(
-                    method, path, refusal.code, refusal.read().decode(errors="replace")
-                ) from None
-        return json.loads(content) if content else None
-
-    def create_vhost(self, name: str) -> "Vhost":
-        """Create a virtual host that the broker's user may use fully."""
-        self.api("PUT", f"/vhosts/{_part(name)}", {})
-        everything = {"configure": ".*", "write": ".*", "read": ".*"}
-        self.api("PUT", f"/permissions/{_part(name)}/{_part(self.user)}", everything)
-        return Vhost(self, name)
-
-    def delete_vhost(self, name: str) -> None:
-        """Delete a virtual host and all in it; its connections are closed."""
-        self.api("DELETE", f"/vhosts/{_part(name)}")
-
-    def queue(self, vhost: str, name: str) -> dict[str, Any]:
-        """Return a queue's type, arguments and numbers of messages, as they are now.
-
-        Of a quorum queue the numbers are as old as its last tick: half a second on a private
-        node, five seconds by RabbitMQ's default. Raises ApiError.
-        """
-        # Of a single queue the API would tell what it sampled up to five seconds ago.
-        path = f"/queues/{_part(vhost)}"
-        queues: list[dict[str, Any]] = self.api(
-            "GET", f"{path}?disable_stats=true&enable_queue_totals=true"
-        )
-        for queue in queues:
-            if queue["name"] == name:
-                return queue
-        raise ApiError("GET", f"{path}/{_part(name)}", 404, "no such queue")
-
-    def close_connections(self, vhost: str, timeout: float = 10) -> int:
-        """Close a virtual host's connections, as an operator can, and return their number.
-
-        The API lists a connection up to five seconds after it was opened: the first is waited for.
-        """
-        deadline = time.monotonic() + timeout
-        while not (connections := self.api("GET", f"/vhosts/{_part(vhost)}/connections")):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.05)
-        for connection in connections:
-            with suppress(ApiError):  # one that has just ended by itself
-                self.api("DELETE", f"/connections/{_part(connection['name'])}")
-        return len(connections)
-
-
-@dataclass(frozen=True)
-class Vhost:
-    """One virtual host of a broker."""
-
-    broker: Broker
-    name: str
-
-    @property
-    def amqp_url(self) -> str:
-        """The AMQP URL of this virtual host."""
-        return self.broker.amqp_url(self.name)
-
-    def queue(self, name: str) -> dict[str, Any]:
-        """Return a queue's type, arguments and numbers of messages, as Broker.queue does."""
-        return self.broker.queue(self.name, name)
-
-    def close_connections(self) -> int:
-        """Close the connections, as Broker.close_connections does, and return their number."""
-        return self.broker.close_connections(self.name)
+__all__ = [
+    "ApiError",
+    "Broker",
+    "MissingRabbitMQ",
+    "Node",
+    "StartFailed",
+    "Vhost",
+    "find_server",
+    "free_ports",
+]
 
 
 class Node(Broker):
@@ -201,23 +40,27 @@ class Node(Broker):
     and data, so that `start` goes on from there; `close`, or leaving the context, removes all.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, version: int | None = None, *, ground: Ground | None = None, peer: str | None = None
+    ) -> None:
         """Choose the names and the ports; `start` does the rest.
 
-        Raises MissingRabbitMQ.
+        `version` is 4, or none for the installed RabbitMQ. A node of a cluster shares a ground
+        with the others, who keep it, and joins its peer at its first start. Raises
+        MissingRabbitMQ.
         """
-        self._server = find_server()
-        self._epmd_program = _find_epmd()
-        self._ports = _Ports(*free_ports(5))
-        self.name = f"profile-sync-{secrets.token_hex(4)}@localhost"
-        self.prometheus_url = f"http://{_HOST}:{self._ports.prometheus}/metrics"
-        self.folder: Path | None = None
+        self._own_ground = ground is None
+        self._ground = ground or Ground(find_server(version))
+        self._server = self._ground.server
+        self._peer = peer
+        self._ports = _Ports(*free_ports(4))
+        self._id = secrets.token_hex(4)
+        self.name = f"profile-sync-{self._id}@localhost"
+        self.prometheus_url = f"http://{HOST}:{self._ports.prometheus}/metrics"
         self._process: subprocess.Popen[bytes] | None = None
-        self._epmd: subprocess.Popen[bytes] | None = None
-        self._watchdog: subprocess.Popen[bytes] | None = None
         super().__init__(
-            f"amqp://{_GUEST}:{_GUEST}@{_HOST}:{self._ports.amqp}",
-            f"http://{_HOST}:{self._ports.management}",
+            f"amqp://{GUEST}:{GUEST}@{HOST}:{self._ports.amqp}",
+            f"http://{HOST}:{self._ports.management}",
         )
 
     def __enter__(self) -> Self:
@@ -232,6 +75,11 @@ class Node(Broker):
         self.close()
 
     @property
+    def folder(self) -> Path | None:
+        """The temporary folder, from the first start to `close`."""
+        return self._ground.folder
+
+    @property
     def pid(self) -> int | None:
         """The process id of the running node; its process group is led by its epmd."""
         return self._process.pid if self._process else None
@@ -239,7 +87,7 @@ class Node(Broker):
     @property
     def watchdog(self) -> int | None:
         """The process id of the watchdog, from the first start to `close`."""
-        return self._watchdog.pid if self._watchdog else None
+        return self._ground.watchdog
 
     def start(self, timeout: float = 60) -> None:
         """Start the node and return when it takes AMQP and management requests.
@@ -248,48 +96,52 @@ class Node(Broker):
         """
         if self._process:
             return
+        group = self._ground.start()
         folder = self._prepare()
-        environment = self._environment(folder)
-        # epmd in the foreground, before the node: the node would start one that is nobody's child.
-        self._epmd = subprocess.Popen(
-            [self._epmd_program, "-port", str(self._ports.epmd), "-address", _HOST],
-            env=environment,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            process_group=0,
-        )
-        self._tell_watchdog(str(self._epmd.pid))
-        deadline = time.monotonic() + timeout
-        self._wait(lambda: _listens(self._ports.epmd), self._epmd, deadline)
+        assert self._ground.folder is not None
         with (folder / "node.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._server],
-                env=environment,
+                self._server.command(self._ground.folder, self._server.server),
+                env=self._environment(),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                process_group=self._epmd.pid,
+                process_group=group,
             )
+        deadline = time.monotonic() + timeout
         self._wait(lambda: _speaks_amqp(self._ports.amqp), self._process, deadline)
         self._wait(self._answers, self._process, deadline)
 
     def stop(self) -> None:
         """Stop the node in good order; ports and data stay for another `start`."""
+        self.thaw()
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
         """End the node at once, without a chance to save anything (SIGKILL)."""
         self._end(signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Stop the clock of the node (SIGSTOP): its connections stay open and say nothing."""
+        if self._process:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen node go on (SIGCONT)."""
+        if self._process:
+            self._process.send_signal(signal.SIGCONT)
+
     def control(self, *arguments: str) -> None:
-        """Run `rabbitmqctl` on the node, for what the management API cannot do."""
-        assert self.folder is not None
+        """Run `rabbitmqctl` on the node, for what the management API cannot do.
+
+        Raises subprocess.CalledProcessError.
+        """
+        folder = self._ground.folder
+        assert folder is not None
         subprocess.run(
-            [str(Path(self._server).with_name("rabbitmqctl")), "-n", self.name, *arguments],
-            env=self._environment(self.folder),
+            self._server.command(folder, self._server.control, "-n", self.name, *arguments),
+            env=self._environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=True,
@@ -298,12 +150,8 @@ class Node(Broker):
     def close(self) -> None:
         """End the node and remove its folder: what it would save in good order goes with it."""
         self.kill()
-        if self.folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        if self._watchdog:
-            self._tell_watchdog("done")
-            self._watchdog.communicate(timeout=10)
-        self.folder = self._watchdog = None
+        if self._own_ground:
+            self._ground.close()
 
     def wait(self) -> int:
         """Return the running node's exit code when it ends by itself."""
@@ -311,44 +159,38 @@ class Node(Broker):
 
     def log(self) -> str:
         """Return what the node has logged."""
-        path = self.folder / "node.log" if self.folder else None
+        path = self.folder / self._id / "node.log" if self.folder else None
         return path.read_text(errors="replace") if path and path.exists() else ""
 
     def _prepare(self) -> Path:
-        """Make the node's folder, and the watchdog that removes it when nobody else does."""
-        if self.folder:
-            return self.folder
-        self.folder = folder = Path(tempfile.mkdtemp(prefix="profile-sync-rabbitmq-"))
-        self._watchdog = subprocess.Popen(
-            ["/bin/sh", "-c", _WATCHDOG, "rabbitmq-watchdog", str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            process_group=0,
-        )
-        cookie = folder / ".erlang.cookie"
-        cookie.write_text(secrets.token_hex(20))
-        cookie.chmod(0o400)
+        """Make the node's own folder and its configuration."""
+        assert self._ground.folder is not None
+        folder = self._ground.folder / self._id
+        if folder.exists():
+            return folder
+        folder.mkdir()
         (folder / "enabled_plugins").write_text("[rabbitmq_management,rabbitmq_prometheus].\n")
         (folder / "advanced.config").write_text("[{rabbit,[{quorum_tick_interval,500}]}].\n")
-        (folder / "rabbitmq.conf").write_text(
-            f"listeners.tcp.private = {_HOST}:{self._ports.amqp}\n"
-            f"management.tcp.ip = {_HOST}\n"
-            f"management.tcp.port = {self._ports.management}\n"
-            f"prometheus.tcp.ip = {_HOST}\n"
-            f"prometheus.tcp.port = {self._ports.prometheus}\n"
-        )
+        settings = [
+            f"listeners.tcp.private = {HOST}:{self._ports.amqp}",
+            f"management.tcp.ip = {HOST}",
+            f"management.tcp.port = {self._ports.management}",
+            f"prometheus.tcp.ip = {HOST}",
+            f"prometheus.tcp.port = {self._ports.prometheus}",
+        ]
+        if self._peer:
+            settings += [
+                "cluster_formation.peer_discovery_backend = classic_config",
+                f"cluster_formation.classic_config.nodes.1 = {self._peer}",
+                f"cluster_formation.classic_config.nodes.2 = {self.name}",
+            ]
+        (folder / "rabbitmq.conf").write_text("".join(f"{line}\n" for line in settings))
         return folder
 
-    def _environment(self, folder: Path) -> dict[str, str]:
-        """Return all variables of the node; the caller's own might point at another node."""
+    def _environment(self) -> dict[str, str]:
+        folder = self._ground.inside / self._id
         return {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "LANG": "C.UTF-8",
-            "HOME": str(folder),
-            "ERL_EPMD_ADDRESS": _HOST,
-            "ERL_EPMD_PORT": str(self._ports.epmd),
-            "ERL_CRASH_DUMP_SECONDS": "0",
+            **self._ground.environment(),
             # The script then becomes the Erlang VM, which takes signals itself.
             "RUNNING_UNDER_SYSTEMD": "true",
             "RABBITMQ_NODENAME": self.name,
@@ -393,93 +235,28 @@ class Node(Broker):
 
     def _end(self, first: signal.Signals) -> None:
         if self._process:
-            _end_process(self._process, first, within=30)
-        if self._epmd:
-            _end_process(self._epmd, signal.SIGTERM, within=5)
-            self._tell_watchdog("")
-        self._process = self._epmd = None
-
-    def _tell_watchdog(self, line: str) -> None:
-        if self._watchdog and self._watchdog.stdin:
-            with suppress(BrokenPipeError):
-                self._watchdog.stdin.write(f"{line}\n".encode())
-                self._watchdog.stdin.flush()
+            end_process(self._process, first, within=30)
+        if self._own_ground:
+            self._ground.stop()
+        self._process = None
 
 
 @dataclass(frozen=True)
 class _Ports:
     amqp: int
     distribution: int
-    epmd: int
     management: int
     prometheus: int
 
 
-def find_server() -> str:
-    """Return the path of a rabbitmq-server that any user may run, RABBITMQ_SERVER first.
-
-    Raises MissingRabbitMQ.
-    """
-    for candidate in (os.environ.get("RABBITMQ_SERVER"), *_SERVERS, "rabbitmq-server"):
-        if candidate and (found := shutil.which(candidate)):
-            return found
-    raise MissingRabbitMQ
-
-
-def _find_epmd() -> str:
-    if found := shutil.which("epmd"):
-        return found
-    if erl := shutil.which("erl"):
-        beside = Path(erl).resolve().parent / "epmd"
-        if beside.exists():
-            return str(beside)
-    raise MissingRabbitMQ
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of 127.0.0.1 that nobody listens on.
-
-    All lie below the range from which systems serve outgoing connections: otherwise a client
-    that knocks while a server is down could be given the server's port, and meet itself there.
-    """
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(20_000, 32_000)  # noqa: S311 - not a secret
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with suppress(OSError):
-                probe.bind((_HOST, port))
-                found.append(port)
-    return found
-
-
-def _part(name: str) -> str:
-    return quote(name, safe="")
-
-
-def _listens(port: int) -> bool:
-    with suppress(OSError), socket.create_connection((_HOST, port), timeout=1):
-        return True
-    return False
-
-
 def _speaks_amqp(port: int) -> bool:
     """Say hello as AMQP 0-9-1 does; a node that has booted offers Connection.Start (10, 10)."""
-    with suppress(OSError), socket.create_connection((_HOST, port), timeout=5) as connection:
+    with suppress(OSError), socket.create_connection((HOST, port), timeout=5) as connection:
         connection.sendall(b"AMQP\x00\x00\x09\x01")
         with connection.makefile("rb") as answers:
             frame = answers.read(11)
         return frame[:3] == b"\x01\x00\x00" and frame[7:] == b"\x00\x0a\x00\x0a"
     return False
-
-
-def _end_process(process: subprocess.Popen[bytes], first: signal.Signals, within: float) -> None:
-    process.send_signal(first)
-    try:
-        process.wait(within)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -488,15 +265,19 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m tests.rabbitmq", description="Run a private RabbitMQ node."
     )
     parser.add_argument("--find", action="store_true", help="only say which programs would run")
-    find = parser.parse_args(arguments).find
+    parser.add_argument(
+        "--rabbitmq", type=int, choices=[4], help="the version to run; else the installed one"
+    )
+    options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        if find:
-            print(find_server(), _find_epmd(), sep="\n")
+        if options.find:
+            server = find_server(options.rabbitmq)
+            print(server.server, server.epmd, sep="\n")
             return 0
-        with Node() as node:
+        with Node(options.rabbitmq) as node:
             print(f"AMQP        {node.amqp_url()}")
-            print(f"management  {node.management_url}  ({_GUEST}/{_GUEST})")
+            print(f"management  {node.management_url}  ({GUEST}/{GUEST})")
             print(f"prometheus  {node.prometheus_url}")
             print("Ctrl-C ends it, and its data goes with it.", flush=True)
             code = node.wait()
