@@ -75,15 +75,21 @@ class Program:
 
 
 class Service(Program):
-    """`profile-sync run`, with PROFILE_SYNC_… variables from the test alone."""
+    """`profile-sync run`, with PROFILE_SYNC_… variables from the test alone.
 
-    def __init__(self, env: Mapping[str, str], output: Path) -> None:
+    `arguments` run something else in its place that takes the same variables.
+    """
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        output: Path,
+        arguments: Sequence[str] = ("-m", "service", "run"),
+    ) -> None:
         port = env.get("PROFILE_SYNC_HTTP_PORT") or str(free_ports(1)[0])
         self.http_url = f"http://127.0.0.1:{port}"
         address = {"PROFILE_SYNC_HTTP_HOST": "127.0.0.1", "PROFILE_SYNC_HTTP_PORT": port}
-        super().__init__(
-            ["-m", "service", "run"], output, {**_without_settings(), **address, **env}
-        )
+        super().__init__(arguments, output, {**_without_settings(), **address, **env})
 
     def wait_ready(self, timeout: float = 20) -> None:
         """Return when /readyz answers 200."""

@@ -1,0 +1,347 @@
+"""Judges a campaign by its evidence alone: which invariant broke, and how; and the figures.
+
+It shares nothing with the service. The invariants are numbered as in the project's fault matrix.
+"""
+
+import json
+from base64 import b64encode
+from bisect import bisect
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from tests.campaign.evidence import MANY, Arrived, Evidence, Sent
+from tests.campaign.order import Steps, by_key, final_values, steps, writes
+
+DISTURBING = frozenset((
+    "amqp-cut", "amqp-refused", "amqp-reset", "amqp-stalled", "broker-frozen", "broker-killed",
+    "broker-stopped", "connections-closed", "event-queue-deleted", "leader-killed",
+    "memory-alarm", "memory-alarm-and-kill", "disk-alarm", "replica-added", "replicas-added",
+    "service-frozen", "service-killed", "service-terminated",
+))  # fmt: skip
+"""Faults after which events may be handed to somebody else, or anew."""
+
+_LONGEST_LINE = 8192
+_DRAIN = 5 + 3  # seconds: DRAIN_TIMEOUT of the campaign, and some for a busy machine
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A broken invariant, in words."""
+
+    invariant: str
+    text: str
+
+
+def breaches(evidence: Evidence) -> list[Breach]:
+    """Check all invariants, in their order."""
+    return [Breach(name, text) for name, check in CHECKS.items() for text in check(evidence)]
+
+
+def every_event_ended(evidence: Evidence) -> Iterator[str]:
+    """I1: a confirmed event has a result or waits in the queue, and nothing else has one."""
+    ended, dead = _uids(evidence.results), _uids(evidence.dead_letters)
+    waiting = set(evidence.left)
+    lost = [each.uid for each in evidence.sent if each.confirmed and each.uid not in ended]
+    lost = [uid for uid in lost if uid not in waiting]
+    if len(lost) > evidence.destroyed:
+        nowhere = sum(uid not in dead for uid in lost)
+        yield f"{len(lost)} confirmed events have no result, {nowhere} nothing: {_some(lost)}"
+    known = {each.uid for each in evidence.sent}
+    phantom = [f"{uid}" for uid in (*ended, *dead) if uid not in known]
+    if phantom:
+        yield f"{len(phantom)} results or dead letters of unknown events: {_some(phantom)}"
+
+
+def as_documented(evidence: Evidence) -> Iterator[str]:
+    """I1: the outcome fits the event; a refused one has a dead letter, its body byte for byte."""
+    sent = {each.uid: each for each in evidence.sent}
+    letters = {each.uid: each for each in evidence.dead_letters}
+    wrong: list[str] = []
+    for arrived in evidence.results:
+        if arrived.uid in sent:
+            wrong += _misfits(arrived, sent[arrived.uid], letters.get(arrived.uid))
+    if wrong:
+        yield f"{len(wrong)} results are not as documented: {_some(wrong)}"
+
+
+def _misfits(arrived: Arrived, event: Sent, letter: Arrived | None) -> Iterator[str]:
+    result = json.loads(arrived.body)
+    outcome, reason = result["outcome"], result["reason"]
+    if arrived.kind != f"profile.{outcome}":
+        yield f"{event.uid} is of type {arrived.kind} and says {outcome}"
+    if not arrived.routing_key.startswith(f"profile.{outcome}."):
+        yield f"{event.uid} says {outcome} and was routed as {arrived.routing_key}"
+    if event.event_id is not None and result["event_id"] != event.event_id:
+        yield f"{event.uid} is called {result['event_id']}"
+    if event.reason is None:
+        if outcome not in (("created", "updated") if event.create else ("updated",)):
+            yield f"{event.uid} ended {outcome}, {reason}, {result['detail']}"
+        held = {profile["fields"]["customerid"] for profile in result["profiles"]}
+        if event.key != MANY and not held <= {event.key}:
+            yield f"the result of {event.uid} has profiles of {held}"
+    if event.reason is not None:
+        if (outcome, reason) != ("rejected", event.reason):
+            yield f"{event.uid} ended {outcome}, {reason}, not {event.reason}"
+        if letter is None:
+            yield f"{event.uid} was {outcome} without a dead letter"
+        elif letter.headers.get("profile-sync-reason") != reason or letter.body != event.body:
+            yield f"the dead letter of {event.uid} differs"
+
+
+def no_result_before_the_call(evidence: Evidence) -> Iterator[str]:
+    """I2: what is said to be updated or created was carried out by the API."""
+    done = {(write.key, write.number) for write in writes(evidence.journal)}
+    sent = {each.uid: each for each in evidence.sent}
+    early = [
+        f"{arrived.uid}"
+        for arrived in evidence.results
+        if arrived.kind in ("profile.updated", "profile.created")
+        and (event := sent.get(arrived.uid or "")) is not None
+        and (event.key, event.number) not in done
+    ]
+    if early:
+        yield f"{len(early)} results without a call that was carried out: {_some(early)}"
+
+
+def no_stale_write(evidence: Evidence) -> Iterator[str]:
+    """I3: no write after a higher number of its key; only a replay in order after a hand-back."""
+    stale, rewinds = [], []
+    begun = min((each.begun for each in evidence.happened if each.kind in DISTURBING), default=None)
+    for key, found in _steps(evidence).items():
+        stale += [f"{key}: {write.number} at {_clock(write.done)}" for write in found.stale]
+        rewinds += [
+            f"{key}: {write.number}"
+            for write in found.rewinds
+            if begun is None or write.done < begun
+        ]
+    if stale:
+        yield f"{len(stale)} stale writes: {_some(stale)}"
+    if rewinds:
+        yield f"{len(rewinds)} rewinds before anything was handed back: {_some(rewinds)}"
+
+
+def the_last_value_stays(evidence: Evidence) -> Iterator[str]:
+    """I4: each key holds the number of its last event that ended."""
+    finals = final_values(evidence.profiles)
+    wrong = []
+    for key, ended in _ended(evidence).items():
+        unconfirmed = {each.number for each in ended if not each.confirmed}
+        last = max((each.number for each in ended if each.confirmed), default=0)
+        allowed = {last, *(number for number in unconfirmed if number > last)}
+        held = finals.get(key, [])
+        if key != MANY and held and not set(held) <= allowed:
+            wrong.append(f"{key} holds {held}, its last is {last}")
+    if wrong:
+        yield f"{len(wrong)} wrong final values: {_some(wrong)}"
+
+
+def duplicates_are_bounded(evidence: Evidence) -> Iterator[str]:
+    """I5: copies of results are the same but for their times, and no more than links were lost."""
+    disconnects = sum(each.kind in DISTURBING for each in evidence.happened)
+    copies = Counter(each.uid for each in evidence.results)
+    often = [f"{uid} {count}" for uid, count in copies.items() if count - 1 > disconnects]
+    if often:
+        yield f"{len(often)} events have more results than links were lost: {_some(often)}"
+    extra = sum(count - 1 for count in copies.values())
+    if extra > disconnects * evidence.window:
+        yield f"{extra} copies of results, {disconnects} x {evidence.window} are allowed"
+    names: dict[str | None, set[str | None]] = {}
+    for each in evidence.results:
+        names.setdefault(each.uid, set()).add(each.message_id)
+    unlike = [f"{uid}" for uid, found in names.items() if len(found) > 1]
+    if unlike:
+        yield f"{len(unlike)} events have results of different message_id: {_some(unlike)}"
+
+
+def one_profile_a_key(evidence: Evidence) -> Iterator[str]:
+    """I6: each key has one profile, and only keys of events have one."""
+    numbers = final_values(evidence.profiles)
+    twice = [f"{key}: {len(held)}" for key, held in numbers.items() if len(held) > 1]
+    if twice:
+        yield f"{len(twice)} keys have more than one profile: {_some(twice)}"
+    missing = [key for key in _ended(evidence) if key != MANY and key not in numbers]
+    if missing:
+        yield f"{len(missing)} keys have no profile: {_some(missing)}"
+
+
+def only_bad_events_are_dead_letters(evidence: Evidence) -> Iterator[str]:
+    """I7: no outage dead-letters anything, neither the service nor RabbitMQ by itself."""
+    bad = {each.uid for each in evidence.sent if each.reason is not None}
+    good = Counter(
+        str(each.headers.get("profile-sync-reason", "RabbitMQ's own"))
+        for each in evidence.dead_letters
+        if each.uid not in bad
+    )
+    if good:
+        yield f"{good.total()} good events are dead letters: {dict(good)}"
+
+
+def work_goes_on(evidence: Evidence) -> Iterator[str]:
+    """I8: once all faults are over, the event queue becomes empty."""
+    for queue in evidence.unread:
+        yield f"{queue} does not answer: RabbitMQ has lost that queue"
+    if not evidence.drained or evidence.left:
+        yield f"{len(evidence.left)} events were left, long after the last fault"
+
+
+def processes_live(evidence: Evidence) -> Iterator[str]:
+    """I9: the service ends when it is asked to, in time and with 0, and never by itself."""
+    for each in evidence.endings:
+        if not each.asked:
+            yield f"{each.name} ended by itself, exit code {each.code}"
+        elif each.asked == "SIGTERM" and each.code != 0:
+            yield f"{each.name} ended after SIGTERM with exit code {each.code}"
+        elif each.asked == "SIGTERM" and each.seconds > _DRAIN:
+            yield f"{each.name} took {each.seconds:.1f} s to end after SIGTERM"
+
+
+def no_token_anywhere(evidence: Evidence) -> Iterator[str]:
+    """I11: the access token is in no output, metric, result or dead letter, however written."""
+    places = {**evidence.outputs, **evidence.metrics}
+    for name, messages in (("results", evidence.results), ("letters", evidence.dead_letters)):
+        places[name] = "\n".join(f"{each}" for each in messages)
+    forms = {form for token in evidence.tokens for form in _forms(token)}
+    for name, text in places.items():
+        if any(form in text for form in forms):
+            yield f"the token is in {name}"
+
+
+def _forms(token: str) -> Iterator[str]:
+    yield from (token, quote(token, safe=""), quote_plus(token), json.dumps(token)[1:-1])
+    for shift in range(3):  # as a part of something longer, base64 writes it in three ways
+        coded = b64encode(b"_" * shift + token.encode()).decode().rstrip("=")
+        yield coded[4 if shift else 0 : -2]
+
+
+def calls_are_as_documented(evidence: Evidence) -> Iterator[str]:
+    """I12: only the documented calls, with their parameters, whatever an event says."""
+    strange = [text for entry in evidence.journal for text in _strange(entry)]
+    if strange:
+        yield f"{len(strange)} undocumented calls: {_some(strange)}"
+
+
+def _strange(entry: Mapping[str, Any]) -> Iterator[str]:
+    parts = entry["path"].strip("/").split("/")
+    names = Counter(name for name, _ in entry["query"])
+    call = f"{entry['method']} {entry['path']} {dict(names)}"
+    if parts == ["v2", "identity"]:
+        usual = entry["method"] == "GET" and not names
+    elif parts[:2] == ["v2", "profile"]:
+        usual = entry["method"] == "GET" and len(parts) == 3 and not names
+    elif parts[:2] != ["v2", "database"] or len(parts) != 4:
+        usual = False
+    elif parts[3] == "profiles":
+        more = {"create", "async"} if entry["method"] == "PUT" else {"limit", "start", "total"}
+        usual = entry["method"] in ("PUT", "GET") and names.keys() <= {"fields[]", *more}
+        usual = usual and names["fields[]"] == 1 and all(names[name] < 2 for name in more)
+    else:
+        usual = parts[3] in ("fields", "interests") and entry["method"] == "GET"
+    if not usual:
+        yield call
+
+
+def outputs_are_json(evidence: Evidence) -> Iterator[str]:
+    """I15: each line of the service is a JSON object of bounded length."""
+    for name, text in evidence.outputs.items():
+        for line in text.splitlines():
+            if len(line) > _LONGEST_LINE or not _is_object(line):
+                yield f"{name} has a line that is no JSON object: {line[:200]}"
+                break
+
+
+CHECKS: Mapping[str, Callable[[Evidence], Iterator[str]]] = {
+    "I1 nothing is lost": every_event_ended,
+    "I1 every event ends as documented": as_documented,
+    "I2 no result before its call": no_result_before_the_call,
+    "I3 no stale write": no_stale_write,
+    "I4 the last value stays": the_last_value_stays,
+    "I5 duplicates are bounded": duplicates_are_bounded,
+    "I6 one profile a key": one_profile_a_key,
+    "I7 only bad events are dead letters": only_bad_events_are_dead_letters,
+    "I8 work goes on": work_goes_on,
+    "I9 processes live": processes_live,
+    "I11 no token anywhere": no_token_anywhere,
+    "I12 calls are as documented": calls_are_as_documented,
+    "I15 outputs are JSON": outputs_are_json,
+}
+
+
+def figures(evidence: Evidence) -> dict[str, float]:
+    """Count what a campaign is compared by."""
+    ended, dead = _uids(evidence.results), _uids(evidence.dead_letters)
+    confirmed = {each.uid for each in evidence.sent if each.confirmed}
+    bad = {each.uid for each in evidence.sent if each.reason is not None}
+    found = _steps(evidence).values()
+    done = Counter((write.key, write.number) for write in writes(evidence.journal))
+    numbers = final_values(evidence.profiles).values()
+    return {
+        "events": len(confirmed),
+        "unconfirmed": len(evidence.sent) - len(confirmed),
+        "faults": len(evidence.happened),
+        "results": len(evidence.results),
+        "lost": len(confirmed - ended.keys() - dead.keys() - set(evidence.left)),
+        "left": len(evidence.left),
+        "duplicate results": len(evidence.results) - len(ended),
+        "duplicate PUTs": done.total() - len(done),
+        "stale writes": sum(len(each.stale) for each in found),
+        "rewinds": sum(len(each.rewinds) for each in found),
+        "wrong final values": sum(_count(text) for text in the_last_value_stays(evidence)),
+        "second profiles": sum(len(held) - 1 for held in numbers),
+        "good events dead-lettered": len(dead.keys() - bad),
+        "longest recovery (s)": max(_recoveries(evidence), default=0.0),
+    }
+
+
+def _recoveries(evidence: Evidence) -> Iterator[float]:
+    """Give the seconds from the end of each fault to the next result that was finished."""
+    finished = sorted(
+        datetime.fromisoformat(json.loads(each.body)["finished_at"]).timestamp()
+        for each in evidence.results
+    )
+    for each in evidence.happened:
+        at = bisect(finished, each.ended)
+        if at < len(finished):
+            yield round(finished[at] - each.ended, 1)
+
+
+def _count(text: str) -> int:
+    return int(text.split(maxsplit=1)[0])
+
+
+def _steps(evidence: Evidence) -> dict[str, Steps]:
+    """Go through the writes of each key; where an unconfirmed event stands nobody knows."""
+    unsure = {(each.key, each.number) for each in evidence.sent if not each.confirmed}
+    known = [each for each in writes(evidence.journal) if (each.key, each.number) not in unsure]
+    return {key: steps(found) for key, found in by_key(known).items()}
+
+
+def _ended(evidence: Evidence) -> dict[str, list[Sent]]:
+    """Give the good events of each key that have a result."""
+    uids, found = _uids(evidence.results), dict[str, list[Sent]]()
+    for each in evidence.sent:
+        if each.reason is None and each.uid in uids:
+            found.setdefault(each.key, []).append(each)
+    return found
+
+
+def _uids(messages: Sequence[Arrived]) -> dict[str | None, int]:
+    return Counter(each.uid for each in messages)
+
+
+def _some(texts: Sequence[str]) -> str:
+    return "; ".join(texts[:5]) + (" ..." if len(texts) > 5 else "")
+
+
+def _clock(moment: float) -> str:
+    return f"{moment % 100_000:.3f}"
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,80 @@
+"""What a campaign leaves behind, as plain data: all that the accountant may look at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+MANY = "*"
+"""The key of the events that touch every profile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An event as it was published; `uid` is its correlation_id.
+
+    `number` counts the events of a key from 1. `reason` is why it must be refused, if it must.
+    """
+
+    uid: str
+    key: str
+    number: int
+    body: bytes
+    event_id: str | None
+    create: bool = False
+    reason: str | None = None
+    confirmed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message out of the result or the dead-letter queue."""
+
+    uid: str | None
+    message_id: str | None
+    kind: str | None
+    routing_key: str
+    headers: Mapping[str, Any]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """A fault that was made, with the times of its begin and end, in seconds since 1970."""
+
+    kind: str
+    begun: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a process of the service ended: `asked` by a signal of ours or not."""
+
+    name: str
+    asked: str
+    code: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class Evidence:
+    """All of it. `left` are the uids still in the event queue, `window` the prefetch."""
+
+    sent: Sequence[Sent] = ()
+    results: Sequence[Arrived] = ()
+    dead_letters: Sequence[Arrived] = ()
+    left: Sequence[str] = ()
+    journal: Sequence[Mapping[str, Any]] = ()
+    profiles: Sequence[Mapping[str, Any]] = ()
+    happened: Sequence[Happened] = ()
+    endings: Sequence[Ending] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    tokens: Sequence[str] = ()
+    window: int = 50
+    destroyed: int = 0
+    """Results that were in the result queue when it was deleted."""
+    unread: Sequence[str] = ()
+    """The queues that did not answer when all was over: what was in them is not known."""
+    drained: bool = True
+    """Whether the event queue was empty in time once all faults were over."""

@@ -1,0 +1,396 @@
+"""How each kind of fault is done and undone, on the real parts.
+
+Each is a context: what comes before its `yield` does it, what comes after undoes it.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
+from typing import Any, TypeAlias
+
+from pika.exceptions import AMQPError
+
+from tests.campaign.harvest import Harvest
+from tests.campaign.stage import LINKS, VHOST, Stage
+from tests.integration.conftest import DEAD_LETTERS, EVENTS, RESULTS
+from tests.programs import eventually
+from tests.rabbitmq import ApiError
+
+Fault: TypeAlias = Callable[[Stage], AbstractContextManager[None]]
+
+_POLICY = "/policies/%2F/campaign"
+
+
+class NotDone(Exception):
+    """The fault could not be made just now, so that its effect could be told; no harm done."""
+
+
+# RabbitMQ
+
+
+@contextmanager
+def _broker_killed(stage: Stage) -> Iterator[None]:
+    node = stage.any_node()
+    if stage.remade:
+        # RabbitMQ loses a queue for ever that was deleted and made again shortly before a kill.
+        node.stop()
+        node.start()
+        stage.remade = False
+    node.kill()
+    yield
+    node.start()
+
+
+@contextmanager
+def _leader_killed(stage: Stage) -> Iterator[None]:
+    name = stage.node.queue(VHOST, EVENTS)["leader"]
+    leader = next(node for node in stage.nodes if node.name == name)
+    leader.kill()
+    yield
+    leader.start()
+
+
+@contextmanager
+def _broker_stopped(stage: Stage) -> Iterator[None]:
+    node = stage.any_node()
+    node.stop()
+    yield
+    node.start()
+
+
+@contextmanager
+def _broker_frozen(stage: Stage) -> Iterator[None]:
+    pid = stage.any_node().pid
+    _signal(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _signal(pid, signal.SIGCONT)
+
+
+@contextmanager
+def _memory_alarm(stage: Stage) -> Iterator[None]:
+    node = stage.any_node()
+    node.control("set_vm_memory_high_watermark", "0.00001")
+    yield
+    node.control("set_vm_memory_high_watermark", "0.4")
+
+
+@contextmanager
+def _memory_alarm_and_kill(stage: Stage) -> Iterator[None]:
+    with _memory_alarm(stage):
+        yield
+        stage.end_replica(signal.SIGKILL)
+        stage.add_replica()
+
+
+@contextmanager
+def _disk_alarm(stage: Stage) -> Iterator[None]:
+    node = stage.any_node()
+    node.control("set_disk_free_limit", "900GB")
+    yield
+    node.control("set_disk_free_limit", "50MB")
+
+
+@contextmanager
+def _connections_closed(stage: Stage) -> Iterator[None]:
+    for node in stage.running():
+        node.control("close_all_connections", "campaign")
+    yield
+
+
+@contextmanager
+def _listeners_suspended(stage: Stage) -> Iterator[None]:
+    node = stage.any_node()
+    node.control("suspend_listeners")
+    yield
+    node.control("resume_listeners")
+
+
+@contextmanager
+def _unbound(stage: Stage, queue: str) -> Iterator[None]:
+    """A binding taken away: what is published there is returned."""
+    bind(stage, queue, False)
+    try:
+        yield
+    finally:
+        bind(stage, queue, True)
+
+
+@contextmanager
+def _queue_full(stage: Stage) -> Iterator[None]:
+    policy = {
+        "pattern": f"^{RESULTS}$",
+        "definition": {"max-length": 1, "overflow": "reject-publish"},
+        "apply-to": "queues",
+    }
+    stage.node.api("PUT", _POLICY, policy)
+    yield
+    stage.node.api("DELETE", _POLICY)
+
+
+@contextmanager
+def _result_queue_deleted(stage: Stage) -> Iterator[None]:
+    """Emptied first, and deleted when nothing can come any more; what came yet is counted."""
+    arguments = stage.node.queue(VHOST, RESULTS)["arguments"]
+    stage.remade = True
+    bind(stage, RESULTS, False)
+    take(stage, stage.results)
+    connection = stage.connect()
+    answer = connection.channel().queue_delete(RESULTS)
+    stage.destroyed += answer.method.message_count
+    connection.close()
+    yield
+    connection = stage.connect()
+    connection.channel().queue_declare(RESULTS, durable=True, arguments=arguments)
+    connection.close()
+    bind(stage, RESULTS, True)
+
+
+@contextmanager
+def _event_queue_deleted(stage: Stage) -> Iterator[None]:
+    """Only while it is empty and nothing is sent; the service makes it anew."""
+    assert stage.load is not None
+    stage.load.pause()
+    try:
+        if not eventually(stage.is_idle, 10):
+            raise NotDone("the event queue does not become empty")
+        stage.remade = True
+        connection = stage.connect()
+        connection.channel().queue_delete(EVENTS)
+        connection.close()
+        yield
+    finally:
+        eventually(lambda: _exists(stage, EVENTS), 10)
+        stage.load.go()
+
+
+def _exists(stage: Stage, queue: str) -> bool:
+    with suppress(ApiError, OSError):
+        stage.node.queue(VHOST, queue)
+        return True
+    return False
+
+
+def bind(stage: Stage, queue: str, on: bool) -> None:
+    """Bind a queue to the exchange of its name, or take the binding away."""
+    connection = stage.connect()
+    channel = connection.channel()
+    if on:
+        channel.queue_bind(queue, queue, "#")
+    else:
+        channel.queue_unbind(queue, queue, "#")
+    connection.close()
+
+
+def take(stage: Stage, harvest: Harvest, tries: int = 5) -> None:
+    """Take what is in a queue; a broker that has just come up may need a while."""
+    for left in reversed(range(tries)):
+        try:
+            harvest.take(stage.node.amqp_url())
+        except (AMQPError, OSError):
+            if not left:
+                raise
+            time.sleep(1)
+        else:
+            return
+
+
+# The connections
+
+
+@contextmanager
+def _cut(stage: Stage, link: str) -> Iterator[None]:
+    for proxy in stage.links[link]:
+        proxy.cut()
+    yield
+
+
+@contextmanager
+def _reset(stage: Stage, link: str) -> Iterator[None]:
+    for proxy in stage.links[link]:
+        proxy.reset()
+    yield
+
+
+@contextmanager
+def _stalled(stage: Stage, link: str) -> Iterator[None]:
+    for proxy in stage.links[link]:
+        proxy.stall()
+    try:
+        yield
+    finally:
+        for proxy in stage.links[link]:
+            proxy.flow()
+
+
+@contextmanager
+def _delayed(stage: Stage, link: str) -> Iterator[None]:
+    for proxy in stage.links[link]:
+        proxy.delay(0.1)
+    try:
+        yield
+    finally:
+        for proxy in stage.links[link]:
+            proxy.delay(0)
+
+
+@contextmanager
+def _refused(stage: Stage, link: str) -> Iterator[None]:
+    """No new connections, and an end of those that are open."""
+    for proxy in stage.links[link]:
+        proxy.refuse(True)
+        proxy.reset()
+    try:
+        yield
+    finally:
+        for proxy in stage.links[link]:
+            proxy.refuse(False)
+
+
+# The API
+
+
+@contextmanager
+def _ordered(stage: Stage, name: str, rule: Mapping[str, Any]) -> Iterator[None]:
+    stage.order(name, rule)
+    try:
+        yield
+    finally:
+        stage.relent(name)
+
+
+@contextmanager
+def _token_replaced(stage: Stage) -> Iterator[None]:
+    """No token is accepted, and the file has another one; at the end the right one is in it."""
+    stage.order("token-replaced", {"invalid_token": True})
+    stage.write_token(stage.other_token)
+    try:
+        yield
+    finally:
+        stage.write_token(stage.token)
+        stage.relent("token-replaced")
+
+
+_PUT = {"method": "PUT", "call": "database/profiles"}
+_HTML = "<html><body>Please stand by</body></html>"
+_RULES: Mapping[str, Mapping[str, Any]] = {
+    "api-429": {"status": 429, "message": "Too many requests", "headers": {"Retry-After": "1"}},
+    "api-500": {"status": 500, "rate": 0.7},
+    "api-500-after": {"status": 500, "moment": "after", "rate": 0.5, **_PUT},
+    "api-502": {"status": 502},
+    "api-503": {"status": 503},
+    "api-503-retry-after": {"status": 503, "headers": {"Retry-After": "date+2"}},
+    "api-cut-answer": {"cut": 10, "rate": 0.5},
+    "api-down": {"reset": "before"},
+    "api-empty-answer": {"empty": "after", "rate": 0.5},
+    "api-html": {"status": 200, "body": _HTML, "content_type": "text/html"},
+    "api-reset-after": {"reset": "after", "rate": 0.5},
+    "api-reset-before": {"reset": "before", "rate": 0.5},
+    "api-slow": {"latency": 1.5, "rate": 0.5},
+    "api-slow-answer": {"trickle": 0.05, "rate": 0.5},
+    "token-refused": {"invalid_token": True},
+}
+
+
+# The service
+
+
+@contextmanager
+def _service_ended(stage: Stage, how: signal.Signals) -> Iterator[None]:
+    stage.end_replica(how)
+    yield
+    stage.add_replica()
+
+
+@contextmanager
+def _service_frozen(stage: Stage) -> Iterator[None]:
+    """Frozen while another one takes over, and woken beside it; then the older one is ended."""
+    stage.add_replica()
+    frozen = next(iter(stage.replicas.values())).process.pid
+    _signal(frozen, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _signal(frozen, signal.SIGCONT)
+    time.sleep(1)
+    if len(stage.replicas) > 1:
+        stage.end_replica(signal.SIGTERM)
+
+
+@contextmanager
+def _replicas_added(stage: Stage, count: int) -> Iterator[None]:
+    for _ in range(count):
+        stage.add_replica()
+    yield
+    while len(stage.replicas) > 1:
+        stage.end_replica(signal.SIGKILL)
+
+
+def _signal(pid: int | None, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        if pid is not None:
+            os.kill(pid, number)
+
+
+FAULTS: Mapping[str, Fault] = {
+    "broker-frozen": _broker_frozen,
+    "broker-killed": _broker_killed,
+    "broker-stopped": _broker_stopped,
+    "connections-closed": _connections_closed,
+    "dead-letters-unbound": partial(_unbound, queue=DEAD_LETTERS),
+    "disk-alarm": _disk_alarm,
+    "event-queue-deleted": _event_queue_deleted,
+    "leader-killed": _leader_killed,
+    "listeners-suspended": _listeners_suspended,
+    "memory-alarm": _memory_alarm,
+    "memory-alarm-and-kill": _memory_alarm_and_kill,
+    "result-queue-deleted": _result_queue_deleted,
+    "result-queue-full": _queue_full,
+    "results-unbound": partial(_unbound, queue=RESULTS),
+    **{f"{link}-cut": partial(_cut, link=link) for link in LINKS},
+    **{f"{link}-delayed": partial(_delayed, link=link) for link in LINKS},
+    **{f"{link}-refused": partial(_refused, link=link) for link in LINKS},
+    **{f"{link}-reset": partial(_reset, link=link) for link in LINKS},
+    **{f"{link}-stalled": partial(_stalled, link=link) for link in LINKS},
+    **{name: partial(_ordered, name=name, rule=rule) for name, rule in _RULES.items()},
+    "token-replaced": _token_replaced,
+    "replica-added": partial(_replicas_added, count=1),
+    "replicas-added": partial(_replicas_added, count=2),
+    "service-frozen": _service_frozen,
+    "service-killed": partial(_service_ended, how=signal.SIGKILL),
+    "service-terminated": partial(_service_ended, how=signal.SIGTERM),
+}
+
+
+def calm(stage: Stage) -> None:
+    """Undo whatever may still be wrong, so that nothing hinders the work any more."""
+    for node in stage.nodes:
+        _signal(node.pid, signal.SIGCONT)
+        node.start()
+        for arguments in _USUAL:
+            node.control(*arguments)
+    for proxy in (proxy for link in LINKS for proxy in stage.links[link]):
+        proxy.delay(0)
+        proxy.flow()
+        proxy.refuse(False)
+    stage.write_token(stage.token)
+    stage.relent_all()
+    with suppress(ApiError):
+        stage.node.api("DELETE", _POLICY)
+    for queue in (RESULTS, DEAD_LETTERS):
+        bind(stage, queue, True)
+    for replica in stage.replicas.values():
+        _signal(replica.process.pid, signal.SIGCONT)
+    if not stage.replicas:
+        stage.add_replica()
+
+
+_USUAL = (
+    ("set_vm_memory_high_watermark", "0.4"),
+    ("set_disk_free_limit", "50MB"),
+    ("resume_listeners",),
+)

@@ -1,0 +1,102 @@
+"""Publishes the events as a careful sender does: one at a time, each confirmed, none twice."""
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError, NackError, UnroutableError
+
+from tests.campaign.evidence import Sent
+from tests.integration.conftest import EVENTS
+
+
+class Load:
+    """A sender in a thread of its own; `sent` is what it has tried, with what was confirmed."""
+
+    def __init__(self, urls: list[str], drawn: Iterator[Sent], rate: float, most: int) -> None:
+        """Take the AMQP URLs of the nodes, the events, how many a second and how many at most."""
+        self.sent: list[Sent] = []
+        self._urls = urls
+        self._drawn = drawn
+        self._rate = rate
+        self._most = most
+        self._dice = random.Random(0)  # noqa: S311 - nothing secret
+        self._going, self._ended = threading.Event(), threading.Event()
+        self._idle = threading.Lock()  # held while it publishes
+        self._connection: pika.BlockingConnection | None = None
+        self._channel: BlockingChannel | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def go(self) -> None:
+        """Publish, or go on."""
+        self._going.set()
+
+    def pause(self) -> None:
+        """Publish nothing more for now; returns when nothing is under way."""
+        self._going.clear()
+        with self._idle:
+            pass
+
+    def end(self) -> None:
+        """Publish nothing more; returns when the thread has ended, at the latest after a minute."""
+        self._ended.set()
+        self._going.set()
+        self._thread.join(60)
+
+    def _run(self) -> None:
+        while not self._ended.is_set() and len(self.sent) < self._most:
+            self._going.wait()
+            with self._idle:
+                if self._going.is_set() and not self._ended.is_set():
+                    self._publish_one()
+            self._ended.wait(self._dice.expovariate(self._rate))
+        self._close()
+
+    def _publish_one(self) -> None:
+        channel = self._open()
+        if channel is None:
+            self._ended.wait(0.2)
+            return
+        event = next(self._drawn)
+        self.sent.append(replace(event, confirmed=self._publish(channel, event)))
+
+    def _publish(self, channel: BlockingChannel, event: Sent) -> bool:
+        properties = pika.BasicProperties(  # type: ignore[no-untyped-call]
+            delivery_mode=2,
+            correlation_id=event.uid,
+            message_id=None if event.event_id else f"msg-{event.uid}",
+            timestamp=int(time.time()),
+        )
+        try:
+            channel.basic_publish(EVENTS, event.key, event.body, properties, mandatory=True)
+        except (UnroutableError, NackError):
+            return False
+        except (AMQPError, OSError):
+            self._close()
+            return False
+        return True
+
+    def _open(self) -> BlockingChannel | None:
+        if self._channel is not None:
+            return self._channel
+        parameters = [pika.URLParameters(f"{url}?heartbeat=4") for url in self._urls]
+        self._dice.shuffle(parameters)
+        try:
+            self._connection = pika.BlockingConnection(parameters)
+            self._channel = self._connection.channel()
+            self._channel.confirm_delivery()
+        except (AMQPError, OSError):
+            self._close()
+        return self._channel
+
+    def _close(self) -> None:
+        connection, self._connection, self._channel = self._connection, None, None
+        with suppress(AMQPError, OSError):
+            if connection is not None and connection.is_open:
+                connection.close()

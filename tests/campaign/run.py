@@ -1,0 +1,178 @@
+"""A campaign from begin to end: load and faults, calm, the account."""
+
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from tests.campaign.accountant import Breach, breaches, figures
+from tests.campaign.events import events
+from tests.campaign.evidence import Evidence, Happened
+from tests.campaign.faults import FAULTS, calm, take
+from tests.campaign.harvest import Harvest
+from tests.campaign.load import Load
+from tests.campaign.plan import Injection
+from tests.campaign.stage import WINDOW, Nodes, Stage
+from tests.integration.conftest import EVENTS
+from tests.programs import eventually
+
+RATE = 60.0
+"""Events a second."""
+
+_MOST_EVENTS = 60_000
+_PATIENCE = 60.0  # seconds until the event queue must be empty, once all faults are over
+
+SERVICE = ("-m", "service", "run")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What came of a campaign. `skipped` tells why faults could not be made."""
+
+    broken: Sequence[Breach]
+    figures: Mapping[str, float]
+    kinds: Mapping[str, int]
+    skipped: Mapping[str, str]
+    folder: Path
+
+
+@dataclass(slots=True)
+class _Log:
+    happened: list[Happened] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def campaign(
+    seed: int,
+    seconds: float,
+    injections: Sequence[Injection],
+    program: Sequence[str] = SERVICE,
+    *,
+    nodes: Nodes | None = None,
+    say: Say = lambda _: None,
+) -> Account:
+    """Run a campaign and judge it; its folder stays for whoever called."""
+    folder = Path(tempfile.mkdtemp(prefix=f"profile-sync-campaign-{seed}-"))
+    with Stage(folder, seed, program, nodes or Nodes()) as stage:
+        load = Load([node.amqp_url() for node in stage.nodes], events(seed), RATE, _MOST_EVENTS)
+        stage.load = load
+        try:
+            load.go()
+            log = _inject(stage, injections, seconds, say)
+            _until(time.monotonic() + 1)
+        finally:
+            load.end()
+        say("all faults are over; waiting until the work is done")
+        evidence, waited = _settle(stage, load, log)
+    (folder / "evidence.txt").write_text(_written(evidence))
+    numbers = {**figures(evidence), "seconds to drain": waited}
+    kinds = Counter(each.kind for each in log.happened)
+    return Account(breaches(evidence), numbers, kinds, log.skipped, folder)
+
+
+def _inject(stage: Stage, injections: Sequence[Injection], seconds: float, say: Say) -> _Log:
+    """Begin and end each fault at its time.
+
+    What takes its time delays the rest, so that each lasts as long as it should; what would begin
+    after so many seconds does not.
+    """
+    begun, late, log = time.monotonic(), 0.0, _Log()
+    open_now: dict[Injection, tuple[AbstractContextManager[None], float]] = {}
+    for at, each, begins in _timeline(injections):
+        now = time.monotonic() - begun
+        late = max(late, now - at)
+        if begins and at + late < seconds:
+            _until(begun + at + late)
+            say(f"{time.monotonic() - begun:6.1f}  {each.kind} for {each.seconds:.1f} s")
+            context = FAULTS[each.kind](stage)
+            if _did(context.__enter__, each.kind, log):
+                open_now[each] = (context, time.time())
+        elif not begins and each in open_now:
+            _until(begun + at + late)
+            context, since = open_now.pop(each)
+            _did(partial(context.__exit__, None, None, None), each.kind, log)
+            log.happened.append(Happened(each.kind, since, time.time()))
+    _until(begun + seconds)
+    return log
+
+
+def _timeline(injections: Sequence[Injection]) -> list[tuple[float, Injection, bool]]:
+    """List the begins and ends of faults, in the order of their times."""
+    moments = [(each.at, each, True) for each in injections]
+    moments += [(each.at + each.seconds, each, False) for each in injections]
+    return sorted(moments, key=lambda moment: moment[0])
+
+
+def _did(work: Callable[[], object], kind: str, log: _Log) -> bool:
+    """Do a part of a fault; with another one in the way it may fail, and `calm` comes later."""
+    try:
+        work()
+    except Exception as error:
+        log.skipped[kind] = f"{type(error).__name__}: {error}"[:300]
+        return False
+    return True
+
+
+def _until(moment: float) -> None:
+    time.sleep(max(moment - time.monotonic(), 0))
+
+
+def _settle(stage: Stage, load: Load, log: _Log) -> tuple[Evidence, float]:
+    """End all faults, wait until the work is done, end the service and gather the evidence."""
+    _persist(lambda: calm(stage))
+    begun = time.monotonic()
+    drained = eventually(stage.is_idle, _PATIENCE)
+    waited = round(time.monotonic() - begun, 1)
+    while stage.replicas:
+        stage.end_replica(signal.SIGTERM)
+    left, unread = Harvest(EVENTS), list[str]()
+    for harvest in (stage.results, stage.dead_letters, left):
+        if not _did(partial(take, stage, harvest), f"taking {harvest.queue}", log):
+            unread.append(harvest.queue)
+    evidence = Evidence(
+        sent=load.sent,
+        results=stage.results.arrived,
+        dead_letters=stage.dead_letters.arrived,
+        left=[f"{each.uid}" for each in left.arrived],
+        journal=stage.api.journal(),
+        profiles=stage.profiles(),
+        happened=log.happened,
+        endings=stage.endings,
+        outputs=stage.outputs(),
+        metrics=stage.metrics,
+        tokens=[stage.token, stage.other_token],
+        window=WINDOW,
+        destroyed=stage.destroyed,
+        unread=unread,
+        drained=drained,
+    )
+    return evidence, waited
+
+
+def _persist(work: Callable[[], None], tries: int = 10) -> None:
+    """Do what may fail as long as parts are just coming up again."""
+    for left in reversed(range(tries)):
+        try:
+            work()
+        except Exception:
+            if not left:
+                raise
+            time.sleep(1)
+        else:
+            return
+
+
+def _written(evidence: Evidence) -> str:
+    """Write what is not in the programs' own outputs."""
+    lines = [f"{each}" for each in (*evidence.happened, *evidence.endings)]
+    lines += [f"{each}" for each in evidence.sent]
+    lines += [f"{each}" for each in (*evidence.results, *evidence.dead_letters)]
+    lines += [f"{each}" for each in evidence.journal]
+    return "\n".join([*lines, ""])

@@ -1,0 +1,277 @@
+"""The parts of a campaign, all real: RabbitMQ, the stand-in, proxies between, the service."""
+
+import json
+import os
+import random
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import pika
+from pika.exceptions import AMQPError
+
+from tests.campaign.brokers import Cluster
+from tests.campaign.events import seed_data
+from tests.campaign.evidence import Ending
+from tests.campaign.harvest import Harvest
+from tests.campaign.load import Load
+from tests.campaign.proxy import Proxy
+from tests.integration.conftest import DEAD_LETTERS, EVENTS, RESULTS
+from tests.programs import Service, StandIn, eventually
+from tests.rabbitmq import ApiError, Node
+
+VHOST = "/"
+WINDOW = 50
+SETTINGS: Mapping[str, str] = {
+    "REQUEST_TIMEOUT": "1",
+    "CONNECT_TIMEOUT": "1",
+    "HEARTBEAT": "2",
+    "AMBIGUOUS_WAIT": "3",
+    "DRAIN_TIMEOUT": "5",
+    "CONFIRM_TIMEOUT": "4",
+    "RETRY_BASE": "0.1",
+    "RETRY_MAX": "1",
+    "MAX_IN_FLIGHT": "8",
+    "PREFETCH": f"{WINDOW}",
+    "LOG_LEVEL": "debug",
+}
+"""Short waits, so that much happens in a minute."""
+
+LINKS = ("amqp", "api-link")
+
+_AMQP = "amqp://guest:guest@127.0.0.1:{}/%2F"
+_MOST_REPLICAS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """What RabbitMQ there is: how many nodes, and version 4 or, with None, the installed one."""
+
+    count: int = 1
+    version: int | None = None
+
+
+class Stage:
+    """Everything that runs, each part ended by its process id when the stage is left."""
+
+    def __init__(self, folder: Path, seed: int, program: Sequence[str], wanted: Nodes) -> None:
+        """Take the folder for outputs, and the arguments of Python that run the service."""
+        self.folder = folder
+        self.token, self.other_token = (f"T0k+{secrets.token_hex(12)}/&=" for _ in range(2))
+        self.replicas: dict[str, Service] = {}
+        self.endings: list[Ending] = []
+        self.metrics: dict[str, str] = {}
+        self.destroyed = 0
+        self.remade = False
+        self.results, self.dead_letters = Harvest(RESULTS), Harvest(DEAD_LETTERS)
+        self.load: Load | None = None
+        self._seed = seed
+        self._dice = random.Random(f"stage {seed}")  # noqa: S311 - nothing secret
+        self._program = program
+        self._wanted = wanted
+        self._started = 0
+        self._rules: dict[str, Mapping[str, Any]] = {}
+        self._exits = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as exits:
+            self.nodes = self._start_nodes(exits)
+            exits.callback(self._keep_node_logs)
+            self.api = self._start_api()
+            exits.callback(self.api.kill)
+            upstreams = {
+                "amqp": [node.amqp_url() for node in self.nodes],
+                "api-link": [self.api.url],
+            }
+            self.links = {
+                name: [exits.enter_context(Proxy(_port(url))) for url in urls]
+                for name, urls in upstreams.items()
+            }
+            exits.callback(self._kill_all)
+            self.write_token(self.token)
+            self.add_replica()
+            assert eventually(self.is_served, 30), f"nothing takes events: {self.outputs()}"
+            self._exits = exits.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exits.close()
+
+    def _start_nodes(self, exits: ExitStack) -> list[Node]:
+        version = self._wanted.version
+        if self._wanted.count == 1:
+            return [exits.enter_context(Node(version))]
+        return exits.enter_context(Cluster(self._wanted.count, version)).nodes
+
+    def _start_api(self) -> StandIn:
+        seed_file = self.folder / "seed.json"
+        seed_file.write_text(json.dumps(seed_data()))
+        options = {
+            "--token": self.token,
+            "--seed-file": f"{seed_file}",
+            "--seed": f"{self._seed}",
+            "--put-result": ("list", "empty")[self._seed % 2],
+            "--latency": '{"uniform": [0.003, 0.05]}',
+            "--think-time": "0.01",
+        }
+        pairs = [part for pair in options.items() for part in pair]
+        return StandIn(pairs, self.folder / "standin.log")
+
+    def write_token(self, token: str) -> None:
+        """Put a token into the file that the service reads, in one go."""
+        folder = self.folder / "secrets"
+        folder.mkdir(exist_ok=True)
+        (folder / "new").write_text(token)
+        (folder / "new").rename(folder / "access_token")
+
+    # Replicas
+
+    def add_replica(self) -> None:
+        """Start one more process of the service, if there are not three already."""
+        if len(self.replicas) == _MOST_REPLICAS:
+            return
+        self._started += 1
+        name = f"service-{self._started}"
+        settings = {
+            **SETTINGS,
+            "AMQP_URL": ",".join(_AMQP.format(proxy.port) for proxy in self.links["amqp"]),
+            "API_URL": f"http://127.0.0.1:{self.links['api-link'][0].port}/v2",
+            "SECRETS_DIR": f"{self.folder / 'secrets'}",
+        }
+        env = {f"PROFILE_SYNC_{each}": value for each, value in settings.items()}
+        self.replicas[name] = Service(env, self.folder / f"{name}.log", self._program)
+
+    def end_replica(self, how: signal.Signals) -> None:
+        """End the process that has run longest, by SIGTERM or SIGKILL, and note how it went."""
+        if not self.replicas:
+            return
+        name = next(iter(self.replicas))
+        replica = self.replicas.pop(name)
+        self._note_metrics(name, replica)
+        by_itself = replica.process.poll()
+        begun = time.monotonic()
+        if by_itself is None:
+            _end(replica, how)
+        asked = how.name if by_itself is None else ""
+        code = replica.process.returncode
+        self.endings.append(Ending(name, asked, code, time.monotonic() - begun))
+
+    def _note_metrics(self, name: str, replica: Service) -> None:
+        with suppress(httpx.HTTPError):
+            text = httpx.get(f"{replica.http_url}/metrics", trust_env=False, timeout=1).text
+            self.metrics[f"metrics of {name}"] = text
+
+    def _kill_all(self) -> None:
+        for replica in self.replicas.values():
+            replica.kill()
+
+    def outputs(self) -> dict[str, str]:
+        """Read what the processes of the service have written."""
+        return {path.name: path.read_text() for path in sorted(self.folder.glob("service-*.log"))}
+
+    # RabbitMQ
+
+    def running(self) -> list[Node]:
+        """Give the nodes that have not been stopped or killed."""
+        return [node for node in self.nodes if node.pid is not None]
+
+    @property
+    def node(self) -> Node:
+        """A node that runs, if there is one."""
+        return (self.running() or self.nodes)[0]
+
+    def any_node(self) -> Node:
+        """Give a node to do harm to."""
+        return self._dice.choice(self.nodes)
+
+    def _keep_node_logs(self) -> None:
+        for number, node in enumerate(self.nodes, start=1):
+            (self.folder / f"rabbitmq-{number}.log").write_text(node.log())
+
+    def connect(self) -> pika.BlockingConnection:
+        """Connect to RabbitMQ, not by way of the proxy."""
+        return pika.BlockingConnection(pika.URLParameters(self.node.amqp_url()))
+
+    def is_served(self) -> bool:
+        """Return whether somebody takes events."""
+        try:
+            connection = self.connect()
+        except (AMQPError, OSError):
+            return False
+        try:
+            answer = connection.channel().queue_declare(EVENTS, passive=True)
+            return bool(answer.method.consumer_count)
+        except AMQPError:
+            return False
+        finally:
+            if connection.is_open:
+                connection.close()
+
+    def is_idle(self) -> bool:
+        """Return whether the event queue is empty, held events included.
+
+        It is asked twice: what RabbitMQ tells is as old as the queue's last tick.
+        """
+        for pause in (0.6, 0.0):
+            try:
+                if self.node.queue(VHOST, EVENTS).get("messages", 0):
+                    return False
+            except (ApiError, OSError):
+                return False
+            time.sleep(pause)
+        return True
+
+    # The API
+
+    def order(self, name: str, rule: Mapping[str, Any]) -> None:
+        """Let the API do wrong, until `relent`."""
+        self._rules[name] = {**rule, "name": name, "until_reset": True}
+        self._tell_api()
+
+    def relent(self, name: str) -> None:
+        """Take a fault back."""
+        self._rules.pop(name, None)
+        self._tell_api()
+
+    def relent_all(self) -> None:
+        """Take all faults back."""
+        self._rules.clear()
+        self._tell_api()
+
+    def _tell_api(self) -> None:
+        if self._rules:
+            url = f"{self.api.url}/__standin/faults"
+            rules = list(self._rules.values())
+            httpx.put(url, json=rules, trust_env=False, timeout=10).raise_for_status()
+        else:
+            self.api.recover()
+
+    def profiles(self) -> list[dict[str, Any]]:
+        """Read all profiles of the database."""
+        url = f"{self.api.url}/v2/database/1234/profiles"
+        query = {"access_token": self.token, "limit": "100000"}
+        answer = httpx.get(url, params=query, trust_env=False, timeout=30)
+        found: list[dict[str, Any]] = answer.raise_for_status().json()["data"]
+        return found
+
+
+def _port(url: str) -> int:
+    return httpx.URL(url).port or 0
+
+
+def _end(replica: Service, how: signal.Signals) -> None:
+    """End a process that lives, frozen or not; one that does not obey within 20 s is killed."""
+    if how == signal.SIGTERM:
+        with suppress(ProcessLookupError):
+            os.killpg(replica.process.pid, signal.SIGCONT)
+        with suppress(subprocess.TimeoutExpired):
+            replica.terminate(20)
+            return
+    replica.kill()

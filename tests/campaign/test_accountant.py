@@ -1,0 +1,203 @@
+"""Each invariant catches its violation, and a campaign in order breaks none."""
+
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.campaign.accountant import breaches, figures
+from tests.campaign.evidence import Arrived, Ending, Evidence, Happened, Sent
+from tests.campaign.order import Write, steps
+
+TOKEN = "T0k+secret/&="
+
+
+def event(key: str, number: int, **more: Any) -> Sent:
+    uid = f"{key}-{number}"
+    return Sent(uid, key, number, b"{}", f"evt-{uid}", **more)
+
+
+def result(of: Sent, outcome: str = "updated", **more: Any) -> Arrived:
+    body = {
+        "event_id": of.event_id,
+        "outcome": outcome,
+        "reason": of.reason,
+        "detail": None,
+        "profiles": [{"fields": {"customerid": of.key}}] if of.reason is None else [],
+        "finished_at": "2026-11-23T10:00:00.775+00:00",
+    }
+    return Arrived(
+        uid=of.uid,
+        message_id=f"m-{of.uid}",
+        kind=f"profile.{outcome}",
+        routing_key=f"profile.{outcome}.1234",
+        headers={},
+        body=json.dumps({**body, **more}).encode(),
+    )
+
+
+def letter(of: Sent, reason: str | None, body: bytes = b"{}") -> Arrived:
+    headers = {} if reason is None else {"profile-sync-reason": reason}
+    return Arrived(of.uid, None, None, "", headers, body)
+
+
+def put(key: str, number: int, at: float, seconds: float = 0.01, **more: Any) -> dict[str, Any]:
+    entry = {
+        "method": "PUT",
+        "path": "/v2/database/1234/profiles",
+        "query": [["fields[]", f"customerid=={key}"]],
+        "body": {"fields": {"firstname": f"{number}"}},
+        "time": at,
+        "seconds": seconds,
+        "status": 200,
+        "ids": [1],
+    }
+    return {**entry, **more}
+
+
+def profile(key: str, number: int) -> dict[str, Any]:
+    return {"fields": {"customerid": key, "firstname": f"{number}"}}
+
+
+FIRST, SECOND = event("a", 1), event("a", 2)
+BAD = event("bad", 1, reason="invalid-json")
+KILLED = Happened("service-killed", 0, 1)
+
+
+def in_order() -> Evidence:
+    """Two updates of a key and a bad event, all as it should be."""
+    return Evidence(
+        sent=[FIRST, SECOND, BAD],
+        results=[result(FIRST), result(SECOND), result(BAD, "rejected")],
+        dead_letters=[letter(BAD, "invalid-json")],
+        journal=[put("a", 1, 10), put("a", 2, 11)],
+        profiles=[profile("a", 2)],
+        endings=[Ending("service-1", "SIGTERM", 0, 0.5)],
+        outputs={"service-1.log": '{"message": "started"}\n'},
+        metrics={"metrics of service-1": "up 1"},
+        tokens=[TOKEN],
+    )
+
+
+def broken(evidence: Evidence) -> list[str]:
+    return [each.invariant.split()[0] for each in breaches(evidence)]
+
+
+def test_a_campaign_in_order_breaks_nothing() -> None:
+    assert breaches(in_order()) == []
+    numbers = figures(in_order())
+    assert (numbers["events"], numbers["results"], numbers["lost"]) == (3, 3, 0)
+
+
+VIOLATIONS: list[tuple[str, dict[str, Any]]] = [
+    ("I1", {"results": [result(FIRST), result(BAD, "rejected")]}),
+    ("I1", {"results": [*in_order().results, result(event("b", 1))]}),
+    ("I1", {"dead_letters": []}),
+    ("I1", {"dead_letters": [letter(BAD, "refused")]}),
+    ("I1", {"dead_letters": [letter(BAD, "invalid-json", b"{ }")]}),
+    ("I1", {"results": [result(FIRST), result(SECOND), result(BAD, "updated")]}),
+    ("I1", {"results": [result(FIRST, "unmatched"), *in_order().results[1:]]}),
+    ("I1", {"results": [result(FIRST, event_id="evt-b-1"), *in_order().results[1:]]}),
+    ("I1", {"results": [replace(result(FIRST), kind="profile.created"), *in_order().results[1:]]}),
+    ("I1", {"results": [result(FIRST, profiles=[profile("b", 1)]), *in_order().results[1:]]}),
+    ("I2", {"journal": [put("a", 1, 10), put("a", 2, 11, ids=[])]}),
+    ("I3", {"journal": [put("a", 2, 10), put("a", 1, 11), put("a", 2, 12)]}),
+    ("I3", {"journal": [put("a", 1, 10, seconds=1.5), put("a", 2, 11)]}),
+    ("I3", {"journal": [put("a", number, at) for at, number in enumerate((1, 2, 1, 2))]}),
+    ("I4", {"profiles": [profile("a", 1)]}),
+    ("I4", {"profiles": [profile("a", 3)]}),
+    ("I5", {"results": [*in_order().results, result(FIRST)]}),
+    ("I6", {"profiles": [profile("a", 2), profile("a", 2)]}),
+    ("I6", {"profiles": []}),
+    ("I7", {"dead_letters": [*in_order().dead_letters, letter(FIRST, "attempts-exhausted")]}),
+    ("I7", {"dead_letters": [*in_order().dead_letters, letter(FIRST, None)]}),
+    ("I8", {"drained": False}),
+    ("I8", {"left": [SECOND.uid]}),
+    ("I9", {"endings": [Ending("service-1", "", 1, 0)]}),
+    ("I9", {"endings": [Ending("service-1", "SIGTERM", 1, 0)]}),
+    ("I9", {"endings": [Ending("service-1", "SIGTERM", 0, 20)]}),
+    ("I11", {"outputs": {"service-1.log": json.dumps({"url": f"?access_token={TOKEN}"})}}),
+    ("I11", {"outputs": {"service-1.log": json.dumps({"url": quote(TOKEN, safe="")})}}),
+    ("I11", {"metrics": {"metrics of service-1": TOKEN}}),
+    ("I11", {"dead_letters": [replace(letter(BAD, "invalid-json"), headers={"x": TOKEN})]}),
+    ("I12", {"journal": [*in_order().journal, put("a", 2, 12, path="/v2/database/1/fields")]}),
+    ("I12", {"journal": [*in_order().journal, put("a", 2, 12, path="/v2/../x")]}),
+    ("I12", {"journal": [*in_order().journal, put("a", 2, 12, query=[])]}),
+    ("I15", {"outputs": {"service-1.log": "Traceback\n"}}),
+]
+
+
+@pytest.mark.parametrize(("invariant", "changes"), VIOLATIONS)
+def test_each_invariant_catches_its_violation(invariant: str, changes: dict[str, Any]) -> None:
+    assert invariant in broken(replace(in_order(), **changes))
+
+
+@pytest.mark.parametrize("shift", range(3))
+def test_a_token_inside_of_base64_is_found(shift: int) -> None:
+    coded = b64encode(b"u" * shift + f"{TOKEN}:and more".encode()).decode()
+    assert broken(replace(in_order(), metrics={"m": f"Basic {coded}"})) == ["I11"]
+
+
+def test_what_is_left_in_the_queue_is_not_lost() -> None:
+    evidence = replace(in_order(), results=in_order().results[::2], left=[SECOND.uid])
+    assert figures(evidence)["lost"] == 0
+    assert "I1" not in broken(replace(evidence, profiles=[profile("a", 1)]))
+
+
+def test_what_was_in_a_deleted_queue_is_not_lost() -> None:
+    evidence = replace(in_order(), results=in_order().results[1:], destroyed=1)
+    assert broken(evidence) == []
+
+
+def test_an_event_that_was_not_confirmed_may_end_or_not() -> None:
+    unsure = replace(event("a", 3), confirmed=False)
+    evidence = replace(in_order(), sent=[*in_order().sent, unsure])
+    assert broken(evidence) == []
+    ended = replace(
+        evidence,
+        results=[*in_order().results, result(unsure)],
+        journal=[*in_order().journal, put("a", 3, 12)],
+        profiles=[profile("a", 3)],
+    )
+    assert broken(ended) == []
+
+
+def test_a_kill_allows_copies_and_a_rewind() -> None:
+    evidence = replace(
+        in_order(),
+        happened=[KILLED],
+        results=[*in_order().results, result(FIRST)],
+        journal=[put("a", number, at) for at, number in enumerate((1, 2, 1, 2), start=1)],
+    )
+    assert broken(evidence) == []
+    assert figures(evidence)["rewinds"] == 1
+
+
+def _steps(numbers: Sequence[int]) -> tuple[list[int], list[int]]:
+    found = steps([Write("a", number, at, at) for at, number in enumerate(numbers)])
+    return [each.number for each in found.stale], [each.number for each in found.rewinds]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "stale", "rewinds"),
+    [
+        ((1, 2, 3), [], []),
+        ((1, 1, 2, 2), [], []),
+        ((1, 3), [], []),
+        ((1, 2, 1, 2, 3), [], [1]),
+        ((1, 2, 3, 2, 3, 2, 3), [], [2, 2]),
+        ((1, 2, 3, 1, 2, 1, 2, 3), [], [1]),
+        ((2, 1, 2), [1], []),
+        ((1, 2, 1), [1], []),
+        ((1, 2, 1, 3), [1], []),
+        ((1, 3, 2, 3), [2], []),
+    ],
+)
+def test_steps_back_are_told_from_replays(
+    numbers: Sequence[int], stale: list[int], rewinds: list[int]
+) -> None:
+    assert _steps(numbers) == (stale, rewinds)

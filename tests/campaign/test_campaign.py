@@ -1,0 +1,54 @@
+"""Campaigns as tests: nothing breaks, and what is planted is found."""
+
+import shutil
+
+import pytest
+
+from tests.campaign.plan import kinds, plan
+from tests.campaign.run import SERVICE, Account, campaign
+from tests.rabbitmq import Broker
+
+PLANTED = ("-m", "tests.campaign.planted")
+
+# What brings the planted bugs to light; the whole bag would take longer than a test should.
+TELLING = ["amqp-reset", "api-500", "memory-alarm-and-kill", "results-unbound", "service-killed"]
+
+
+def run(seed: int, seconds: float) -> Account:
+    if Broker.from_environment():
+        pytest.skip("needs a node of its own to kill")
+    return campaign(seed, seconds, plan(seed, seconds, kinds(1)), SERVICE)
+
+
+def assert_whole(account: Account) -> None:
+    assert not account.broken, f"{account}"
+    shutil.rmtree(account.folder)
+
+
+def test_thirty_seconds_of_faults_break_nothing() -> None:
+    assert_whole(run(1, 30))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [2, 3])
+def test_two_minutes_of_faults_break_nothing(seed: int) -> None:
+    account = run(seed, 120)
+    assert len(account.kinds) > 25
+    assert_whole(account)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bug", "invariant"),
+    [("ack-before-confirm", "I1"), ("not-mandatory", "I1"), ("nack-with-requeue", "I3")],
+)
+def test_a_planted_bug_is_reported_within_two_seeds(bug: str, invariant: str) -> None:
+    found: list[str] = []
+    for seed in (1, 2):
+        injections = plan(seed, 25, TELLING)
+        account = campaign(seed, 25, injections, (*PLANTED, bug))
+        shutil.rmtree(account.folder)
+        found += [each.invariant.split()[0] for each in account.broken]
+        if invariant in found:
+            return
+    pytest.fail(f"{bug} was not reported, only {found}")
