@@ -36,6 +36,7 @@ SETTINGS: Mapping[str, str] = {
     "AMBIGUOUS_WAIT": "3",
     "DRAIN_TIMEOUT": "5",
     "CONFIRM_TIMEOUT": "4",
+    "HOLD_TIMEOUT": "3",
     "RETRY_BASE": "0.1",
     "RETRY_MAX": "1",
     "MAX_IN_FLIGHT": "8",
