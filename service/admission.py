@@ -38,13 +38,13 @@ class Doors:
     """Where an event goes from here, and who is told what stands in its way.
 
     `put_off` takes the failure and its number in a row, and gives the seconds until the next try;
-    `may_ask` tells whether questions may be asked just now.
+    `asks_in` gives the seconds until questions may be asked, None if that is unknown.
     """
 
     admit: Callable[[Work], None]
     reject: Callable[[Work, Reason, str], None]
     put_off: Callable[[Retry, int], float]
-    may_ask: Callable[[], bool]
+    asks_in: Callable[[], float | None]
     trip: Callable[[str, Work], None]
 
 
@@ -158,8 +158,8 @@ class Admission:
         """Ask for what is missing until the API tells."""
         database, begun, failures = line.waiting[0].update.database, time.monotonic(), 0
         while not self._closed:
-            if not self._doors.may_ask():
-                await self._woken.wait()
+            if (seconds := self._doors.asks_in()) != 0:
+                await self._rest(seconds)
                 continue
             match await self._told(line, database, missing):
                 case Retry() as retry:
@@ -173,7 +173,7 @@ class Admission:
                 case _:
                     return
 
-    async def _rest(self, seconds: float) -> None:
+    async def _rest(self, seconds: float | None) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()

@@ -36,6 +36,7 @@ class Calls:
         self._loop = asyncio.get_running_loop()
         self._sleeping: dict[Work, asyncio.TimerHandle] = {}
         self._soon: asyncio.TimerHandle | None = None
+        self._starting = False
         self._stopped = False
         self.running: set[asyncio.Task[None]] = set()
 
@@ -50,8 +51,8 @@ class Calls:
         return self._stopped or self._link.lost.done()
 
     def may_write(self) -> bool:
-        """Tell whether a PUT may be sent: its event is surely still ours."""
-        return not self.over and self._link.leased
+        """Tell whether a PUT may be sent: its event is surely still ours, and nothing pauses."""
+        return not self.over and self._link.leased and not self._pauses
 
     def add(self, work: Work) -> None:
         """Put an event into its lane."""
@@ -60,10 +61,20 @@ class Calls:
 
     def done(self, work: Work) -> None:
         """Take an event out of its lane: the next may call."""
-        self._lanes.done(work, self._loop.time())
+        self._lanes.done(work)
 
     def start(self) -> None:
         """Start the calls that may start now."""
+        if self._starting:
+            return  # What ends at once comes here again, and again.
+        self._starting = True
+        try:
+            self._start()
+        finally:
+            self._starting = False
+        self._handlers.progress()
+
+    def _start(self) -> None:
         while not self.over and self._may_start():
             work = self._lanes.next()
             if work is None:
@@ -76,7 +87,6 @@ class Calls:
                 task = self._loop.create_task(self._handlers.call(work))
                 self.running.add(task)
                 task.add_done_callback(self._ended)
-        self._handlers.progress()
 
     def sleep(self, work: Work, seconds: float) -> None:
         """Let an event call again later, but not before its time."""
@@ -85,9 +95,15 @@ class Calls:
             self._sleeping[work] = self._loop.call_at(until, self._wake, work)
 
     def go_on(self) -> None:
-        """After a pause: let call at once what has only been put off."""
+        """After a pause: let call at once what has only been put off.
+
+        In a trial that is one event at the most: those that have not been tried come first.
+        """
         now = self._loop.time()
-        for work in [work for work in self._sleeping if work.not_before <= now]:
+        put_off = [work for work in self._sleeping if work.not_before <= now]
+        if self._pauses.trial:
+            put_off = put_off[: 0 if self._lanes.ready else 1]
+        for work in put_off:
             self._sleeping.pop(work).cancel()
             self._lanes.again(work)
         self.start()

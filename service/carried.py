@@ -6,7 +6,7 @@ that has followed would be overwritten for a while.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from service.conditions import Key
@@ -19,19 +19,21 @@ class Ended:
     """How an event ended; with `published` RabbitMQ has confirmed all its messages.
 
     Without a `result` it was acknowledged too, and comes back only if that was lost. `count` is the
-    delivery count it was held with.
+    delivery count it was held with, and `unsettled_until` the loop's time until which an attempt
+    without an answer may still be carried out.
     """
 
     fingerprint: bytes
     count: int
     result: Result | None
     published: bool
+    unsettled_until: float = 0
 
 
 class Carried:
     """Answers deliveries that come back to the process that has held them last.
 
-    Ids play no part in it: senders use them again.
+    For a short time after a link was taken, no more: later they may be others that look the same.
     """
 
     def __init__(
@@ -39,7 +41,6 @@ class Carried:
         ended: Iterable[tuple[Key, Ended]] = (),
         left: Iterable[Delivery] = (),
         untouched: Mapping[bytes, int] | None = None,
-        unsettled: Mapping[Key, float] | None = None,
     ) -> None:
         """Carry over the ends of a link's events, oldest first, and the rest that it held.
 
@@ -48,10 +49,7 @@ class Carried:
             left: what was not ended.
             untouched: the delivery counts of those of `left` that no call was made for, by
                 fingerprint.
-            unsettled: until when an attempt without an answer may still be carried out, by key, in
-                the loop's time.
         """
-        self.unsettled = unsettled or {}
         self._untouched = dict(untouched or {})
         self._ended: dict[Key, deque[Ended]] = {}
         undone = {delivery.fingerprint for delivery in left}
@@ -62,6 +60,10 @@ class Carried:
                 lane.clear()
             else:
                 lane.append(one)
+
+    def __iter__(self) -> Iterator[tuple[Key, Ended]]:
+        """Go over the ends that have not come back."""
+        return ((key, one) for key, lane in self._ended.items() for one in lane)
 
     def untouched(self, delivery: Delivery) -> bool:
         """Tell whether nobody but this process has held a delivery, and it made no call for it."""

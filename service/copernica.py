@@ -211,7 +211,9 @@ class Copernica:
         if isinstance(token, NoResponse):
             return token
         await self.turn()
-        return await self._exchange(call, api, max(ends - loop.time(), 0), token)
+        if loop.time() >= ends:
+            return NoResponse("unreachable", "the API's turn came too late for the call")
+        return await self._exchange(call, api, ends - loop.time(), token)
 
     def reread_token(self) -> bool:
         """Take over the access token of its file; True if it is another one than before."""

@@ -54,7 +54,11 @@ class _Recent:
 
 
 class Endings:
-    """The endings of one link; `on_acknowledged` is told of each that is complete."""
+    """The endings of one link; `on_acknowledged` is told of each that is complete.
+
+    `on_settling` is told when one is complete but for an attempt without an answer, which may still
+    be carried out.
+    """
 
     def __init__(
         self,
@@ -72,6 +76,9 @@ class Endings:
         self._on_acknowledged = on_acknowledged
         self._untaken: deque[tuple[Ending, Message]] = deque()
         self._trying = False
+        self._unsettled: set[Ending] = set()
+        self._doubt = 2 * (settings.heartbeat + 5) + 5.0  # seconds a link may be dead unknown
+        self.on_settling: Callable[[], None] = lambda: None
         self._recent: deque[_Recent] = deque(maxlen=_MOST_RECENT)
         self._loop = asyncio.get_running_loop()
 
@@ -85,11 +92,18 @@ class Endings:
         if not messages:
             self._acknowledge(ending)
 
+    @property
+    def pending(self) -> bool:
+        """True while there is something to publish or to acknowledge at once."""
+        return len(self.unfinished) > len(self._unsettled)
+
     def ended(self) -> list[tuple[Key, Ended]]:
         """Tell what has ended here and may be handed back all the same, oldest first."""
+        oldest = self._loop.time() - self._doubt
         recent = [
             (one.key, Ended(one.fingerprint, one.count, None, published=True))
             for one in self._recent
+            if one.at >= oldest
         ]
         undone = [
             (ending.work.update.key, _ended(ending))
@@ -132,7 +146,8 @@ class Endings:
                 self._take_on(attempt)
             case LinkLost():
                 return  # It is carried over to the next link.
-            case Unroutable() as error if self._dropped(message):
+            case Unroutable() if self._dropped(message):
+                self._take_on(attempt)
                 self._metrics.results_unroutable.inc()
                 log.debug("a result was dropped", event_id=message.properties.correlation_id)
             case error:
@@ -183,6 +198,14 @@ class Endings:
     def _acknowledge(self, ending: Ending) -> None:
         if self._link.lost.done():
             return  # It came too late: the event is on its way back, and its end is carried over.
+        settled_in = ending.work.unsettled_until - self._loop.time() if ending.work else 0
+        if settled_in > 0:
+            # Whoever gets its queue before must know that an attempt may still be carried out.
+            self._unsettled.add(ending)
+            self._loop.call_later(settled_in, self._acknowledge, ending)
+            self.on_settling()
+            return
+        self._unsettled.discard(ending)
         ending.delivery.ack()
         del self.unfinished[ending]
         self._remember(ending)
@@ -192,12 +215,9 @@ class Endings:
 
     def _remember(self, ending: Ending) -> None:
         """Note an acknowledgement: while nobody knows a link for dead, it may be lost."""
-        if ending.work is None or not ending.work.admitted:
-            return
-        now, delivery = time.monotonic(), ending.delivery
-        oldest = now - 2 * (self._settings.heartbeat + 5) - 5
-        while self._recent and self._recent[0].at < oldest:
-            self._recent.popleft()
+        if ending.work is None or not ending.work.admitted or not ending.work.update.named:
+            return  # One without an id could be another one that looks the same.
+        now, delivery = self._loop.time(), ending.delivery
         self._recent.append(
             _Recent(now, ending.work.update.key, delivery.fingerprint, delivery.count)
         )
@@ -220,7 +240,13 @@ class Endings:
 
 def _ended(ending: Ending) -> Ended:
     delivery = ending.delivery
-    return Ended(delivery.fingerprint, delivery.count, ending.result, ending.unconfirmed == 0)
+    return Ended(
+        delivery.fingerprint,
+        delivery.count,
+        ending.result,
+        ending.unconfirmed == 0,
+        ending.work.unsettled_until if ending.work else 0,
+    )
 
 
 def _published_at(delivery: Delivery) -> datetime | None:

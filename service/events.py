@@ -99,6 +99,8 @@ class ProfileUpdate:
     interests: Mapping[str, bool]
     key: Key
     moves: bool
+    named: bool = True
+    """False if its sender gave it no id, so that another one may look the same."""
     opaque: frozenset[str] = frozenset()
     """Fields of the selection whose values the database may keep in another form."""
 
@@ -124,10 +126,11 @@ def parse(body: bytes, properties: Properties, max_bytes: int) -> ProfileUpdate:
     try:
         event = _load(body, properties, max_bytes)
         event, event_id = unwrap(event, properties, event_id)
-        event_id = short_text(event.get("id")) or event_id or body_id(body)
+        given = short_text(event.get("id")) or event_id
+        event_id = given or body_id(body)
         database = _readable_database(event.get("database"))
         _refuse_undecodable(properties)
-        return _update(_Event.model_validate(event), event_id)
+        return _update(_Event.model_validate(event), event_id, named=bool(given))
     except InvalidEvent as error:
         invalid = error
     except UnsafeSelection as error:
@@ -245,7 +248,7 @@ class _Event(BaseModel):
         return self
 
 
-def _update(event: _Event, event_id: str) -> ProfileUpdate:
+def _update(event: _Event, event_id: str, *, named: bool) -> ProfileUpdate:
     conditions: tuple[Condition, ...] = event.where
     check_selection(conditions, many=event.expect == "many")
     fields = event.fields
@@ -271,6 +274,7 @@ def _update(event: _Event, event_id: str) -> ProfileUpdate:
         interests=event.interests,
         key=selection_key(event.database, conditions),
         moves=moves,
+        named=named,
     )
 
 

@@ -1,7 +1,7 @@
 """Order: which event may run now. One event at a time per key, many keys in parallel. No I/O."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,8 +18,9 @@ class Work:
     `received` is monotonic, in seconds; `not_before` is the loop's time of the next call, or 0, and
     `unsettled_until` that until which an attempt without an answer may still be carried out, so
     that nothing newer may follow. `attempts` counts PUTs, the last of which had `status`;
-    `failures` counts failed looks too, and `counted` those that the event itself is to blame for:
-    more updates had succeeded than the `successes` at the attempt before.
+    `failures` counts failed looks too, the first `failing_since` so long, and `counted` those that
+    the event itself is to blame for: more updates had succeeded than the `successes` at the attempt
+    before.
     `ended` is how the event ended on the link before.
     `look_first` asks for a look at the selection before the next PUT; once it has found a profile
     `may_create` falls, and `created` tells whether an attempt of ours made it. `ids` are those of
@@ -35,6 +36,7 @@ class Work:
     attempts: int = 0
     failures: int = 0
     status: int | None = None
+    failing_since: float = 0
     counted: int = 0
     successes: int | None = None
     first_call_at: datetime | None = None
@@ -67,12 +69,10 @@ class Lanes:
     first, what came after it waits.
     """
 
-    def __init__(self, unsettled: Mapping[Key, float] | None = None) -> None:
-        """Begin empty; `unsettled` is what an earlier one knew."""
+    def __init__(self) -> None:
         self._lanes: dict[Key, deque[Work]] = {}
         self._ready: deque[Work] = deque()
         self._gates: dict[str, _Gate] = {}
-        self._unsettled: dict[Key, float] = dict(unsettled or {})
         self.exhausted: set[Key] = set()
         """Keys whose last event has failed for good."""
 
@@ -86,12 +86,6 @@ class Lanes:
         for gate in self._gates.values():
             yield from gate.waiting
 
-    def unsettled(self, now: float) -> Mapping[Key, float]:
-        """Tell until when attempts without an answer may still be carried out, by key."""
-        for work in self:
-            self._note_unsettled(work, now)
-        return self._unsettled
-
     def add(self, work: Work) -> None:
         """Queue an event behind all that it must follow."""
         gate = self._gates.setdefault(_database(work), _Gate())
@@ -99,6 +93,11 @@ class Lanes:
             gate.waiting.append(work)
         else:
             self._admit(gate, work)
+
+    @property
+    def ready(self) -> int:
+        """How many events may run now."""
+        return len(self._ready)
 
     def next(self) -> Work | None:
         """Take an event that may run now; its lane waits until `done` or `again`."""
@@ -108,13 +107,12 @@ class Lanes:
         """Put an event back to the front of its lane, ready to run."""
         self._ready.append(work)
 
-    def done(self, work: Work, now: float) -> None:
+    def done(self, work: Work) -> None:
         """Finish an event: the next of its lane may run, and what its barrier held back."""
-        self._note_unsettled(work, now)
         lane = self._lanes[work.update.key]
         lane.popleft()
         if lane:
-            self._ready_first(lane[0])
+            self._ready.append(lane[0])
         else:
             del self._lanes[work.update.key]
             self.exhausted.discard(work.update.key)
@@ -139,24 +137,7 @@ class Lanes:
         lane = self._lanes.setdefault(work.update.key, deque())
         lane.append(work)
         if len(lane) == 1:
-            self._ready_first(work)
-
-    def _ready_first(self, work: Work) -> None:
-        """Let an event run for the first time, but not before what may still overtake it."""
-        database, key = _database(work), work.update.key
-        if work.update.barrier:
-            until = [at for other, at in self._unsettled.items() if other[0] == database]
-        else:
-            until = [self._unsettled.get(other, 0) for other in (key, (database,))]
-        work.not_before = max(work.not_before, *until, 0)
-        self._ready.append(work)
-
-    def _note_unsettled(self, work: Work, now: float) -> None:
-        for key in [key for key, until in self._unsettled.items() if until <= now]:
-            del self._unsettled[key]
-        if work.unsettled_until > now:
-            key = (_database(work),) if work.update.barrier else work.update.key
-            self._unsettled[key] = work.unsettled_until
+            self._ready.append(work)
 
 
 def _database(work: Work) -> str:

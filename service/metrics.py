@@ -93,6 +93,12 @@ class Metrics:
         """Compute `oldest_event_seconds` at each scrape."""
         self.oldest_event_seconds.set_function(age)
 
+    def forget_link(self) -> None:
+        """Hold nothing of a link that has ended."""
+        self.lanes.set(0)
+        self.sleeping_events.set(0)
+        self.watch_oldest_event(lambda: 0.0)
+
     def watch_pauses(self, causes: Iterable[str], active: Callable[[str], bool]) -> None:
         """Ask which pauses there are at each scrape."""
         for cause in causes:

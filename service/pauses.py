@@ -32,7 +32,9 @@ _OF_THE_API: tuple[Pause, ...] = ("outage", "token", "configuration", "refusals"
 class Pauses:
     """The pauses of one process, and what leads to them; `most` calls may run at a time.
 
-    `successes` counts the PUTs that succeeded; `listener` is told when a pause begins or ends.
+    `successes` counts the PUTs that succeeded, `answered_at` is when a probe was answered last, and
+    `trial` is True from then until an update succeeds. `listener` is told when a pause begins or
+    ends.
     """
 
     def __init__(self, most: int) -> None:
@@ -40,9 +42,11 @@ class Pauses:
         self._active: set[Pause] = set()
         self._failures = 0
         self._refused: set[Key] = set()
-        self._trial = False
         self._not_before = 0.0
+        self.trial = False
+        self._confirmed = False
         self.successes = 0
+        self.answered_at = 0.0
         self.listener: Callable[[], None] = lambda: None
 
     def begin(self, pause: Pause) -> bool:
@@ -67,7 +71,14 @@ class Pauses:
         if retry.cause != "outage":
             return self.begin(retry.cause)
         self._failures += 1
-        return self._failures >= (1 if self._trial else _FAILURES) and self.begin("outage")
+        return self._failures >= (1 if self.trial else _FAILURES) and self.begin("outage")
+
+    def unanswered(self, retry: Retry, now: float) -> bool:
+        """Note a probe that failed; True if a pause begins with it."""
+        begun, self.trial = self.failed(retry, now), False
+        self._confirmed = retry.cause != "outage"
+        self.listener()
+        return begun
 
     def refused(self, key: Key) -> bool:
         """Note a PUT that the API refused; True if a pause begins with it."""
@@ -81,13 +92,15 @@ class Pauses:
         self.successes += 1
         self._failures = 0
         self._refused.clear()
-        self._trial = False
+        self.trial = False
         self._slots = min(self._most, self._slots + 1)
         return self.end(*_OF_THE_API)
 
-    def try_again(self) -> list[Pause]:
+    def try_again(self, now: float) -> list[Pause]:
         """End the API's pauses for a trial: one call, whose failure brings them back."""
-        self._trial = True
+        self.trial = True
+        self._confirmed = False
+        self.answered_at = now
         self._slots = 1
         return self.end(*_OF_THE_API)
 
@@ -99,6 +112,17 @@ class Pauses:
     def not_before(self) -> float:
         """The instant before which the API has asked not to be called."""
         return self._not_before
+
+    @property
+    def serious(self) -> Pause | None:
+        """The pause, if any, in which events cannot wait here: somebody must mend something.
+
+        What an update has shown may lie with that one alone: a probe must show it too.
+        """
+        if "selection-guard" in self._active:
+            return "selection-guard"
+        serious: tuple[Pause, ...] = ("token", "configuration") if self._confirmed else ()
+        return next((pause for pause in serious if pause in self._active), None)
 
     @property
     def of_the_api(self) -> list[Pause]:

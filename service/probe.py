@@ -14,6 +14,7 @@ from service.settings import Settings
 log = structlog.get_logger()
 
 _OFTEN = 4.0  # seconds between two questions in an outage: work shall go on soon after it
+_TRIALS = 3  # that fail, one after the other, before they become as seldom as other retries
 _LOOK = 1.0  # seconds between two looks at the file of the token
 
 
@@ -30,7 +31,7 @@ class Probe:
         self._pauses = pauses
         self._loop = asyncio.get_running_loop()
         self._asking: asyncio.Task[None] | None = None
-        self._asked = 0
+        self._asked = self._trials = 0
         self._successes = 0
 
     def begin(self) -> None:
@@ -38,7 +39,8 @@ class Probe:
         if self._asking is not None and not self._asking.done():
             return
         if self._pauses.successes != self._successes:
-            self._successes, self._asked = self._pauses.successes, 0
+            self._successes, self._asked, self._trials = self._pauses.successes, 0, 0
+        self._trials += self._pauses.trial
         self._asking = self._loop.create_task(self._ask())
 
     async def answered(self) -> None:
@@ -52,25 +54,37 @@ class Probe:
             self._asking.cancel()
 
     async def _ask(self) -> None:
-        while not await self._answers():
+        while not await self._answers_at_last():
             pass
-        for pause in self._pauses.try_again():
+        for pause in self._pauses.try_again(self._loop.time()):
             log.info("calls go on, one at first", cause=pause)
+
+    async def _answers_at_last(self) -> bool:
+        try:
+            return await self._answers()
+        except Exception:
+            # A fault of ours must not end the questions, and with them all work.
+            log.exception("a question to the API failed")
+            return False
 
     async def _answers(self) -> bool:
         """Wait a while, then ask once."""
         self._asked += 1
         pauses = self._pauses.of_the_api
-        longest = _OFTEN if pauses == ["outage"] else self._settings.retry_max
+        often = pauses == ["outage"] and self._trials < _TRIALS
+        longest = _OFTEN if often else self._settings.retry_max
         dice = 0.5 + random.random() / 2  # noqa: S311
         delay = backoff(self._asked, self._settings.retry_base, longest, dice)
         await self._wait(max(delay, self._pauses.not_before - self._loop.time()))
         if pauses == ["refusals"]:
             return True  # The API answers. Whether it takes updates, only one of them can tell.
         failure = unanswered(await self._copernica.send(get_identity()))
-        if failure is not None and self._pauses.failed(failure, self._loop.time()):
+        if failure is None:
+            return True
+        self._trials = 0
+        if self._pauses.unanswered(failure, self._loop.time()):
             log.error("the API answers otherwise now", cause=failure.cause, detail=failure.detail)
-        return failure is None
+        return False
 
     async def _wait(self, seconds: float) -> None:
         """Wait so many seconds, or until the file of the token has another one."""

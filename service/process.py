@@ -87,13 +87,14 @@ class Process:
         self._stop = asyncio.Event()
         self._link: Link | None = None
         self._started = False
+        self._away = True
 
     def why_not_ready(self) -> str | None:
         """Give one word for /readyz, None if all is well."""
         if self._stop.is_set():
             return "draining"
         reason = self._pauses.why_not_ready()
-        if self._link is None and reason is None and not self._pauses.of_the_api:
+        if self._link is None and self._away and reason is None and not self._pauses.of_the_api:
             return "no-broker" if self._started else "starting"
         return reason
 
@@ -117,6 +118,7 @@ class Process:
             try:
                 link, worker = await _unless(stopping, self._take_link())
             except LinkLost as error:
+                self._away = True
                 tries += 1
                 delay = self._delay(tries, _LINK_MAX)
                 if str(error) != said:
@@ -171,7 +173,7 @@ class Process:
         log.info("link to RabbitMQ taken", queue=settings.event_queue, prefetch=settings.window)
         ends: list[asyncio.Future[Any]] = [link.lost, worker.given_up, stopping]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        self._link = None
+        self._link, self._away = None, link.lost.done()
         self._metrics.broker_connected.set(0)
         if link.lost.done():
             log.warning("link to RabbitMQ lost", detail=link.lost.result())
@@ -180,7 +182,6 @@ class Process:
         else:
             log.info("stopping: calls in flight end first")
         await self._end(link, worker)
-        self._pauses.end("unroutable", "blocked")  # The next link will show its own.
         if "selection-guard" in self._pauses:
             # Only somebody who has looked may start it again: anew, by a restart.
             await asyncio.wait([stopping])
@@ -200,6 +201,8 @@ class Process:
             log.warning("not all was published and acknowledged in time; it returns to the queue")
         await link.give_up()
         self._carried = worker.carried()
+        self._pauses.end("unroutable", "blocked")  # The next link will show its own.
+        self._metrics.forget_link()
 
     def _blocked(self, blocked: bool) -> None:
         if blocked and self._pauses.begin("blocked"):

@@ -7,7 +7,7 @@ RabbitMQ has confirmed all of it. Only then may the next event of its lane start
 import asyncio
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypedDict, Unpack
 
@@ -36,7 +36,8 @@ log = structlog.get_logger()
 
 _AGAIN = 0.25  # seconds until a call that was forbidden at the last moment is tried again
 
-_NOT_HELD: tuple[Pause, ...] = ("token", "configuration", "selection-guard")
+_HANDED_BACK = 10.0  # seconds from the start of a link in which what the last one held comes back
+_ALONE = 3600.0  # seconds an event that runs alone may fail while the API answers probes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,12 @@ class Worker:
         self._copernica = shared.copernica
         self._carried = carried
         self._loop = asyncio.get_running_loop()
-        self._lanes = Lanes(carried.unsettled)
+        self._begun = self._loop.time()
+        self._lanes = Lanes()
         handlers = Handlers(self._call, self._end_again, self._note_progress)
         self._calls = Calls(pauses, link, self._lanes, handlers)
         self._attempts = Attempts(settings, shared.copernica)
-        doors = Doors(self._admit, self._reject, self._put_off, self._may_ask, self._trip)
+        doors = Doors(self._admit, self._reject, self._put_off, self._asks_in, self._trip)
         self._admission = Admission(settings, shared.copernica, shared.catalogues, doors)
         self._held: asyncio.TimerHandle | None = None
         self._endings = Endings(settings, link, metrics, pauses, self._acknowledged)
@@ -92,8 +94,9 @@ class Worker:
         self.proven = False
         self.given_up: asyncio.Future[Pause] = self._loop.create_future()
         metrics.watch_oldest_event(self._oldest_event_seconds)
+        self._endings.on_settling = self._note_progress
         pauses.listener = self._look_at_pauses
-        self._calls.start()
+        self._look_at_pauses()
 
     def receive(self, delivery: Delivery) -> None:
         """Take a delivery: to its admission, or to its end at once if it is no event."""
@@ -117,16 +120,12 @@ class Worker:
             self._endings.begin(Ending(delivery, result, received))
             return
         work = Work(delivery, update, received, received_at)
+        if self._loop.time() - self._begun > _HANDED_BACK:
+            self._carried = Carried()
         if delivery.redelivered and not self._carried.untouched(delivery):
             # Another process may have died with the call still running at the API.
             work.look_first = update.create
             work.not_before = self._loop.time() + self._settings.ambiguous_wait
-            if not self._cautious:
-                self._cautious = True
-                log.info(
-                    "events come back: another process may still be calling for them, so they wait",
-                    seconds=self._settings.ambiguous_wait,
-                )
         self._admission.take(work)
 
     async def wind_up(self) -> None:
@@ -147,29 +146,46 @@ class Worker:
     def carried(self) -> Carried:
         """Give what the next link shall know of this one."""
         now = self._loop.time()
+        soon = now - self._begun <= _HANDED_BACK
+        if not self.received:
+            return self._carried if soon else Carried()
         left = [*self._admission, *(work for work in self._lanes if work.ended is None)]
+        begun = {ending.work for ending in self._endings.unfinished}
+        again = [
+            (work.update.key, replace(work.ended, count=work.delivery.count))
+            for work in self._lanes
+            if work.ended is not None and work not in begun
+        ]
         return Carried(
-            self._endings.ended(),
+            [*(self._carried if soon else ()), *again, *self._endings.ended()],
             [work.delivery for work in left],
             _untouched(left, now),
-            self._lanes.unsettled(now),
         )
 
     def _note_progress(self) -> None:
         self._metrics.lanes.set(len(self._lanes))
         self._metrics.sleeping_events.set(self._calls.sleeping)
-        acknowledged = not self._endings.unfinished or self._link.lost.done()
+        acknowledged = not self._endings.pending or self._link.lost.done()
         if self._finishing and not self._calls.running and acknowledged:
             self._quiet.set()
 
-    def _may_ask(self) -> bool:
-        return not self._calls.over and not self._pauses.of_the_api
+    def _asks_in(self) -> float | None:
+        """Seconds until questions may be asked; None if that is unknown."""
+        if self._calls.over or self._pauses.of_the_api:
+            return None
+        return max(self._pauses.not_before - self._loop.time(), 0)
 
     def _admit(self, work: Work) -> None:
         work.admitted = True
         work.ended = self._carried.end(work.update.key, work.delivery)
         if work.ended is not None:
-            work.not_before, work.look_first = 0, False
+            work.unsettled_until = work.ended.unsettled_until
+        elif work.not_before > self._loop.time() and not self._cautious:
+            self._cautious = True
+            log.info(
+                "events come back: another process may still be calling for them, so they wait",
+                seconds=self._settings.ambiguous_wait,
+            )
         self._calls.add(work)
 
     async def _call(self, work: Work) -> None:
@@ -229,6 +245,7 @@ class Worker:
         """Repeat an attempt later: its lane waits, its call slot does not."""
         update, now = work.update, self._loop.time()
         work.failures += 1
+        work.failing_since = work.failing_since or now
         delay = self._put_off(retry, work.failures)
         unsettled = now + self._settings.ambiguous_wait
         if retry.ambiguous and work.status in (None, 504):
@@ -239,7 +256,7 @@ class Worker:
             work.look_first = True
             work.not_before = unsettled
         if retry.cause == "outage" and self._is_exhausted(work):
-            detail = f"{work.attempts} attempts failed while updates of others succeeded"
+            detail = f"{work.attempts} attempts failed while the API answered others"
             self._lanes.exhausted.add(update.key)
             self._finish(
                 work, "failed", reason="attempts-exhausted", detail=f"{detail}: {retry.detail}"
@@ -260,7 +277,11 @@ class Worker:
         if before is not None and work.successes > before:
             work.counted += 1
         after_another = work.update.key in self._lanes.exhausted
-        return work.counted >= (1 if after_another else self._settings.retry_attempts)
+        if work.counted >= (1 if after_another else self._settings.retry_attempts):
+            return True
+        # Behind a barrier no other can succeed, and nothing of its database would for ever.
+        alone = work.update.barrier and self._pauses.answered_at > work.failing_since
+        return alone and self._loop.time() - work.failing_since > _ALONE
 
     def _put_off(self, retry: Retry, failures: int) -> float:
         """Note a failure, the so manyth in a row; give the seconds to wait."""
@@ -275,11 +296,11 @@ class Worker:
         """Act on pauses that have begun or ended: hold, give the link up, or go on."""
         if self._calls.over:
             return
-        if serious := [pause for pause in _NOT_HELD if pause in self._pauses]:
-            self._give_up(serious[0])
+        if (serious := self._pauses.serious) is not None:
+            self._give_up(serious)
         elif of_the_api := self._pauses.of_the_api:
             self._probe.begin()
-            if self._held is None:
+            if self._held is None and not self._pauses.trial:
                 hold = self._settings.hold_timeout
                 self._held = self._loop.call_later(hold, self._give_up, of_the_api[0])
         elif self._held is not None:

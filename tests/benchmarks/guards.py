@@ -80,7 +80,7 @@ async def _admission() -> Callable[[ProfileUpdate], None]:
     api.reply("get-interests", listing(*_INTERESTS))
     settings = Settings.load(access_token="none")
     admitted = asyncio.Event()
-    doors = Doors(lambda _: admitted.set(), _unexpected, _unexpected, lambda: True, _unexpected)
+    doors = Doors(lambda _: admitted.set(), _unexpected, _unexpected, lambda: 0, _unexpected)
     admission = Admission(settings, api, Catalogues(api, 86400), doors)
     delivery, now = Delivery(b"", Properties(), "", "", False, lambda: None), datetime.now(UTC)
 

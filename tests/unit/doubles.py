@@ -93,8 +93,8 @@ class FakeCopernica(Copernica):
     """Answers calls from a list, then with one profile. It knows no selections and keeps no data.
 
     Calls that `replies` names are answered from the list there, the last answer over and over.
-    A call takes `seconds` of the loop's clock. It always answers probes, whose times are in
-    `probes` and in no other list, unless `replies` says otherwise.
+    A call takes `seconds` of the loop's clock, and its turn `turns`. It always answers probes,
+    whose times are in `probes` and in no other list, unless `replies` says otherwise.
     """
 
     def __init__(self, journal: list[str]) -> None:
@@ -106,11 +106,12 @@ class FakeCopernica(Copernica):
         self.replies: dict[CallName, deque[Script]] = {}
         self.reply("get-identity", response(200, b'{"id": "1"}'))
         self.seconds = 1.0
+        self.turns = 0.0
         self.running = 0
         self.most_running = 0
 
     async def turn(self) -> None:
-        """It is always everybody's turn."""
+        await asyncio.sleep(self.turns)
 
     def reread_token(self) -> bool:
         return False

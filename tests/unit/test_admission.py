@@ -33,8 +33,9 @@ class House:
         self.put_off: list[tuple[Retry, int]] = []
         self.delays: deque[float] = deque()
         self.asleep = False
+        self.not_before = 0.0
         self.trips: list[str] = []
-        doors = Doors(self.admitted.append, self._reject, self._put_off, self._may_ask, self._trip)
+        doors = Doors(self.admitted.append, self._reject, self._put_off, self._asks_in, self._trip)
         self.admission = Admission(self.settings, self.api, self.catalogues, doors)
 
     def _reject(self, work: Work, reason: str, detail: str) -> None:
@@ -44,8 +45,8 @@ class House:
         self.put_off.append((retry, failures))
         return self.delays.popleft() if self.delays else 1.0
 
-    def _may_ask(self) -> bool:
-        return not self.asleep
+    def _asks_in(self) -> float | None:
+        return None if self.asleep else max(self.not_before - asyncio.get_running_loop().time(), 0)
 
     def _trip(self, detail: str, _work: Work) -> None:
         self.trips.append(detail)
@@ -342,6 +343,38 @@ class TestUnknownDatabase:
         await settle()
         assert house.reasons() == [(bad, "refused")]
         assert house.admitted == [good]
+
+
+class TestQuestions:
+    async def test_wait_until_somebody_wakes_them(self) -> None:
+        house = House()
+        house.asleep = True
+        work = house.take()
+        await settle()
+        assert house.api.calls == []
+        house.asleep = False
+        house.admission.wake()
+        await settle()
+        assert house.admitted == [work]
+
+    async def test_that_are_put_off_are_asked_at_once_when_woken(self) -> None:
+        house = House()
+        house.delays.append(1000)
+        house.api.reply("get-fields", response(503), listing(*CatalogueCopernica.FIELDS))
+        house.take()
+        await settle(5)
+        house.admission.wake()
+        await settle(5)
+        assert len(house.admitted) == 1
+
+    async def test_wait_as_long_as_all_calls(self) -> None:
+        house = House()
+        house.not_before = 200
+        house.take()
+        await settle(199)
+        assert house.api.calls == []
+        await settle()
+        assert house.api.times[0] == 200
 
 
 class TestNotAllowed:

@@ -1,5 +1,4 @@
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -47,7 +46,7 @@ def test_hands_out_one_key_in_order() -> None:
     lanes = waiting(first, second)
     assert handed_out(lanes) == [first]
     assert len(lanes) == 1
-    lanes.done(first, 0)
+    lanes.done(first)
     assert handed_out(lanes) == [second]
 
 
@@ -57,7 +56,7 @@ def test_an_event_that_runs_again_stays_before_the_next_of_its_lane() -> None:
     assert lanes.next() is first
     lanes.again(first)
     assert handed_out(lanes) == [first]
-    lanes.done(first, 0)
+    lanes.done(first)
     assert handed_out(lanes) == [second]
 
 
@@ -65,9 +64,9 @@ def test_a_barrier_waits_for_what_came_before() -> None:
     one, other, barrier = work(key="a"), work(key="b"), work(key="c", barrier=True)
     lanes = waiting(one, other, barrier)
     assert handed_out(lanes) == [one, other]
-    lanes.done(one, 0)
+    lanes.done(one)
     assert lanes.next() is None
-    lanes.done(other, 0)
+    lanes.done(other)
     assert handed_out(lanes) == [barrier]
 
 
@@ -75,7 +74,7 @@ def test_what_came_after_a_barrier_waits() -> None:
     barrier, one, other = work(key="c", barrier=True), work(key="a"), work(key="b")
     lanes = waiting(barrier, one, other)
     assert handed_out(lanes) == [barrier]
-    lanes.done(barrier, 0)
+    lanes.done(barrier)
     assert handed_out(lanes) == [one, other]
 
 
@@ -88,7 +87,7 @@ def test_barriers_run_one_by_one() -> None:
     first, second = work(key="a", barrier=True), work(key="b", barrier=True)
     lanes = waiting(first, second)
     assert handed_out(lanes) == [first]
-    lanes.done(first, 0)
+    lanes.done(first)
     assert handed_out(lanes) == [second]
 
 
@@ -145,7 +144,7 @@ def test_an_event_runs_as_soon_as_nothing_before_it_stands_in_its_way(
             lanes.again(again[-1])
         elif step == "done" and running:
             finished.append(running.pop(data.draw(st.integers(0, len(running) - 1))))
-            lanes.done(finished[-1], 0)
+            lanes.done(finished[-1])
         elif step == "drain":
             for _ in events:
                 take()
@@ -158,7 +157,7 @@ def test_an_event_runs_as_soon_as_nothing_before_it_stands_in_its_way(
             assert set(running) == set(free)
             assert running
             finished.append(running.pop())
-            lanes.done(finished[-1], 0)
+            lanes.done(finished[-1])
         assert set(lanes) == {w for w in added if w not in finished}
     assert lanes.next() is None
     assert len(lanes) == 0
@@ -168,61 +167,7 @@ def test_an_event_runs_as_soon_as_nothing_before_it_stands_in_its_way(
 def test_a_database_starts_anew_when_all_is_done(barrier: bool) -> None:
     lanes = waiting(work(barrier=barrier))
     for one in handed_out(lanes):
-        lanes.done(one, 0)
+        lanes.done(one)
     later = work(key="b", barrier=barrier)
     lanes.add(later)
     assert handed_out(lanes) == [later]
-
-
-class TestUnsettled:
-    def unsettled(self, **kind: Any) -> Lanes:
-        """Lanes whose one event has ended at 10, and may still be carried out until 30."""
-        one = work(**kind)
-        lanes = waiting(one)
-        handed_out(lanes)
-        one.unsettled_until = 30
-        lanes.done(one, 10)
-        return lanes
-
-    def next_of(self, lanes: Lanes, **kind: Any) -> float:
-        lanes.add(work(**kind))
-        (one,) = handed_out(lanes)
-        return one.not_before
-
-    def test_keeps_back_what_follows_in_its_lane(self) -> None:
-        first, second = work(), work()
-        lanes = waiting(first, second)
-        handed_out(lanes)
-        first.unsettled_until = 30
-        lanes.done(first, 10)
-        assert handed_out(lanes) == [second]
-        assert second.not_before == 30
-
-    def test_keeps_back_what_comes_later(self) -> None:
-        assert self.next_of(self.unsettled()) == 30
-
-    def test_keeps_back_no_other_key(self) -> None:
-        assert self.next_of(self.unsettled(), key="b") == 0
-        assert self.next_of(self.unsettled(), database=2) == 0
-
-    def test_keeps_back_a_barrier_and_what_follows_one(self) -> None:
-        assert self.next_of(self.unsettled(), key="b", barrier=True) == 30
-        assert self.next_of(self.unsettled(barrier=True), key="b") == 30
-        assert self.next_of(self.unsettled(barrier=True), database=2) == 0
-
-    def test_is_forgotten_in_time(self) -> None:
-        lanes = self.unsettled()
-        assert dict(lanes.unsettled(29)) == {work().update.key: 30}
-        lanes.add(other := work(key="b"))
-        handed_out(lanes)
-        lanes.done(other, 30)
-        assert lanes.unsettled(30) == {}
-
-    def test_is_told_of_what_has_not_ended(self) -> None:
-        one = work()
-        lanes = waiting(one)
-        one.unsettled_until = 30
-        assert dict(lanes.unsettled(10)) == {one.update.key: 30}
-
-    def test_is_known_to_those_that_begin_with_it(self) -> None:
-        assert self.next_of(Lanes(self.unsettled().unsettled(10))) == 30

@@ -66,19 +66,19 @@ class TestOutage:
     def test_ends_with_a_trial_of_one_call(self) -> None:
         pauses = Pauses(32)
         failing(pauses)
-        assert pauses.try_again() == ["outage"]
+        assert pauses.try_again(0) == ["outage"]
         assert (pauses.may_call(0, 0), pauses.may_call(1, 0)) == (True, False)
 
     def test_begins_again_when_the_trial_fails(self) -> None:
         pauses = Pauses(32)
         failing(pauses)
-        pauses.try_again()
+        pauses.try_again(0)
         assert pauses.failed(OUTAGE, 0)
 
     def test_is_followed_by_ever_more_calls(self) -> None:
         pauses = Pauses(4)
         failing(pauses)
-        pauses.try_again()
+        pauses.try_again(0)
         slots = []
         for _ in range(5):
             pauses.succeeded()
@@ -120,7 +120,7 @@ class TestRefusals:
         pauses = Pauses(32)
         for n in range(20):
             pauses.refused(("1", str(n)))
-        assert pauses.try_again() == ["refusals"]
+        assert pauses.try_again(0) == ["refusals"]
         assert pauses.refused(("1", "x"))
 
 
@@ -153,7 +153,7 @@ def test_tells_its_listener_of_each_beginning_and_end() -> None:
     pauses, told = Pauses(32), []
     pauses.listener = lambda: told.append(list(pauses.of_the_api))
     failing(pauses, 7)
-    pauses.try_again()
-    pauses.try_again()
+    pauses.try_again(0)
+    pauses.try_again(0)
     pauses.end("token")
     assert told == [["outage"], []]

@@ -383,8 +383,9 @@ class TestAdmission:
     async def test_that_fails_for_the_token_gives_the_link_up(self) -> None:
         world = self.world()
         world.api.reply("get-fields", error("Invalid access token"))
+        world.api.reply("get-identity", error("Invalid access token"))
         world.deliver(event(fields={"age": "12abc"}))
-        await world.pass_time(1.001)
+        await world.pass_time(3)
         assert world.pauses.why_not_ready() == "token"
         assert world.worker.given_up.result() == "token"
         await world.pass_time()

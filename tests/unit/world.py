@@ -31,12 +31,13 @@ class World:
         api: Callable[[Settings, Metrics], Copernica] | None = None,
         fake: type[FakeCopernica] = FakeCopernica,
         carried: Carried = NOTHING,
+        pauses: Pauses | None = None,
         **values: Any,
     ) -> None:
         self.journal: list[str] = []
         self.settings = settings(**{"field_check": "off", **values})
         self.metrics = Metrics()
-        self.pauses = Pauses(self.settings.slots)
+        self.pauses = pauses or Pauses(self.settings.slots)
         self.acknowledged = asyncio.Event()
         self.link = FakeLink(self.journal)
         self.api = fake(self.journal)
