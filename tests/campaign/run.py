@@ -19,13 +19,13 @@ from tests.campaign.load import Load
 from tests.campaign.plan import Injection
 from tests.campaign.stage import WINDOW, Nodes, Stage
 from tests.integration.conftest import EVENTS
-from tests.programs import eventually
 
 RATE = 60.0
 """Events a second."""
 
 _MOST_EVENTS = 60_000
-_PATIENCE = 60.0  # seconds until the event queue must be empty, once all faults are over
+_PATIENCE = 30.0  # seconds without any new result, once all faults are over, that are too many
+_LONGEST_DRAIN = 600.0  # seconds
 
 SERVICE = ("-m", "service", "run")
 
@@ -128,7 +128,7 @@ def _settle(stage: Stage, load: Load, log: _Log) -> tuple[Evidence, float]:
     """End all faults, wait until the work is done, end the service and gather the evidence."""
     _persist(lambda: calm(stage))
     begun = time.monotonic()
-    drained = eventually(stage.is_idle, _PATIENCE)
+    drained = _drained(stage)
     waited = round(time.monotonic() - begun, 1)
     while stage.replicas:
         stage.end_replica(signal.SIGTERM)
@@ -154,6 +154,17 @@ def _settle(stage: Stage, load: Load, log: _Log) -> tuple[Evidence, float]:
         drained=drained,
     )
     return evidence, waited
+
+
+def _drained(stage: Stage) -> bool:
+    """Wait until the event queue is empty; False if the work stops before."""
+    ends, progress, answered = time.monotonic() + _LONGEST_DRAIN, time.monotonic(), 0
+    while not stage.is_idle():
+        now, before, answered = time.monotonic(), answered, stage.answered()
+        progress = now if answered != before else progress
+        if now > min(ends, progress + _PATIENCE):
+            return False
+    return True
 
 
 def _persist(work: Callable[[], None], tries: int = 10) -> None:

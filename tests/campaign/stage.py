@@ -28,7 +28,7 @@ from tests.programs import Service, StandIn, eventually
 from tests.rabbitmq import ApiError, Node
 
 VHOST = "/"
-WINDOW = 50
+WINDOW = 200
 SETTINGS: Mapping[str, str] = {
     "REQUEST_TIMEOUT": "1",
     "CONNECT_TIMEOUT": "1",
@@ -214,6 +214,14 @@ class Stage:
         finally:
             if connection.is_open:
                 connection.close()
+
+    def answered(self) -> int:
+        """Count the results so far: while their number grows, there is work and it goes on."""
+        try:
+            count: int = self.node.queue(VHOST, RESULTS).get("messages", 0)
+        except (ApiError, OSError):
+            return 0
+        return count
 
     def is_idle(self) -> bool:
         """Return whether the event queue is empty, held events included.

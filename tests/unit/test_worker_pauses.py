@@ -278,7 +278,7 @@ class TestUnroutable:
         world = World()
         world.link.refusals.extend([Unroutable("nobody")] * 12)
         world.deliver_keys(*keys(*range(10)))
-        await world.pass_time(1.3)
+        await world.pass_time(1.1)
         assert len(world.link.published) == 10
         await world.pass_time()
         # The oldest alone until it is taken, then the other nine.
