@@ -30,6 +30,7 @@ log = structlog.get_logger()
 
 _Missing = Literal["number", "catalogue"] | Field
 
+_TRIES = 3  # to ask for a database by a name that the API answers oddly, while it answers others
 _UNNUMBERED = ""  # the line of events whose database's id the API must be asked for
 
 
@@ -162,13 +163,17 @@ class Admission:
                 await self._rest(seconds)
                 continue
             match await self._told(line, database, missing):
+                case Retry("token" | "configuration") as retry if (
+                    missing == "number" and failures >= _TRIES
+                ):
+                    # It is this name that the API does not take: the others must not wait for it.
+                    self._refuse(line, missing, begun, "unknown-database", retry.detail)
+                    return
                 case Retry() as retry:
                     failures += 1
                     await self._rest(self._doors.put_off(retry, failures))
                 case Refused(reason, detail):
-                    for work in self._blamed(line, missing, begun):
-                        line.waiting.remove(work)
-                        self._doors.reject(work, reason, detail)
+                    self._refuse(line, missing, begun, reason, detail)
                     return
                 case _:
                     return
@@ -177,6 +182,13 @@ class Admission:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
+
+    def _refuse(
+        self, line: _Line, missing: _Missing, begun: float, reason: Reason, detail: str
+    ) -> None:
+        for work in self._blamed(line, missing, begun):
+            line.waiting.remove(work)
+            self._doors.reject(work, reason, detail)
 
     @staticmethod
     def _blamed(line: _Line, missing: _Missing, begun: float) -> list[Work]:
@@ -216,6 +228,11 @@ class Admission:
             case ():
                 known.proven.add(selected.name)
             case _:
+                fresh = await self._catalogues.read(known.catalogue.database)
+                if not isinstance(fresh, Known):
+                    return fresh
+                if fresh.catalogue != known.catalogue:
+                    return None  # An unknown field is ignored: it may have been taken away.
                 self._closed = True
                 self._doors.trip(f"the API does not heed conditions on {selected.name}", work)
         return None

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from service.conditions import after_update
+from service.conditions import Condition, after_update
 from service.copernica import Copernica
 from service.events import ProfileUpdate
-from service.guards import strange
+from service.guards import MOST_FOR_ONE, crowd, strange
 from service.lanes import Work
 from service.outcomes import Done, Outcome, Refused, Retry, appeared_since, decide, found
 from service.profiles import (
@@ -122,12 +122,14 @@ class Attempts:
         update = work.update
         if update.moves:
             return await self._look_by_ids(work)
-        answer = await self._copernica.send(get_profiles(update.database, update.conditions))
+        answer = await self._copernica.send(_selected(update, update.conditions))
         match found(update, answer):
             case Retry() | Refused() as failure:
                 return failure
             case profiles if (detail := self._strange(update, profiles)) is not None:
                 return Strange(detail)
+            case profiles if (detail := crowd(update, profiles)) is not None:
+                return Refused("unsafe-selection", detail)
             case profiles:
                 work.look_first = False
                 if profiles:
@@ -139,7 +141,7 @@ class Attempts:
     async def _settle(self, work: Work) -> Ended:
         """Hold a create's lane until its profile is there, or must have been."""
         update = work.update
-        answer = await self._copernica.send(get_profiles(update.database, update.conditions))
+        answer = await self._copernica.send(_selected(update, update.conditions))
         left = work.settled_at - asyncio.get_running_loop().time()
         match found(update, answer):
             case (_, *_) as profiles:
@@ -157,7 +159,8 @@ class Attempts:
     async def _complete(self, work: Work, done: Done) -> Ended:
         read = await self._profiles_of(work, done)
         profiles = read.profiles
-        if (detail := self._strange(work.update, profiles)) is not None and not work.update.moves:
+        detail = self._strange(work.update, profiles) or crowd(work.update, profiles)
+        if detail is not None and not work.update.moves:
             # Whose profiles they are, nobody knows: they are not published.
             return Strange(detail, Written("updated", (), len(profiles), "none", detail))
         matched = None if read.source == "none" else len(profiles)
@@ -178,7 +181,7 @@ class Attempts:
         conditions = after_update(update.conditions, update.fields)
         if conditions is not None:
             # After a creation too: the selection shows whether it made a second profile.
-            read = await self._read(work, get_profiles(update.database, conditions))
+            read = await self._read(work, _selected(update, conditions))
             if read.profiles or done.created_id is None or read.source == "none":
                 return read
         if done.created_id is not None:
@@ -201,8 +204,8 @@ class Attempts:
         """Note which profiles an update will move: afterwards its selection finds others."""
         update = work.update
         unmoved = replace(update, fields={})
-        answer = await self._copernica.send(get_profiles(update.database, update.conditions))
-        if isinstance(answer, Response) and answer.cut:
+        answer = await self._copernica.send(_selected(update, update.conditions))
+        if update.expect == "many" and isinstance(answer, Response) and answer.cut:
             work.ids, work.too_many = (), True
             return None
         match found(update, answer):
@@ -210,6 +213,8 @@ class Attempts:
                 return failure
             case profiles if (detail := self._strange(unmoved, profiles)) is not None:
                 return Strange(detail)
+            case profiles if (detail := crowd(update, profiles)) is not None:
+                return Refused("unsafe-selection", detail)
             case profiles:
                 work.ids = tuple(str(profile["ID"]) for profile in profiles)
                 return None
@@ -244,7 +249,7 @@ class Attempts:
         conditions = after_update(work.update.conditions, work.update.fields)
         if conditions is None:
             return _Found(detail=f"not read back: {len(ids)} profiles moved where none looks")
-        read = await self._read(work, get_profiles(work.update.database, conditions))
+        read = await self._read(work, _selected(work.update, conditions))
         if len(read.profiles) >= PAGE:
             return _Found(detail=f"not read back: over {PAGE} profiles are where these have moved")
         moved = tuple(profile for profile in read.profiles if str(profile["ID"]) in ids)
@@ -281,3 +286,9 @@ class Attempts:
         before = created_id is None and profile_id in self._made
         self._made.setdefault(profile_id, now)
         return before
+
+
+def _selected(update: ProfileUpdate, conditions: tuple[Condition, ...]) -> Call:
+    """Make the call that reads an update's profiles, no more of them than it takes to judge."""
+    limit = MOST_FOR_ONE + 1 if update.expect == "one" else PAGE
+    return get_profiles(update.database, conditions, limit)

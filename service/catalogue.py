@@ -7,6 +7,7 @@ Source: Copernica REST API, "GET database fields", "GET database interests"; obs
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -23,7 +24,8 @@ _FLOAT_DIGITS = 14  # what PHP keeps of a float when it writes it
 _NUMBER = re.compile(r"([+-]?)(\d{1,40})(?:\.(\d{0,40}))?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(:\d\d(?:\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?)?",
+    re.ASCII,
 )
 _BLANKS = " \t\r\0\v"
 _ZERO_DATE = re.compile(r"0000-00-00(?: 00:00:00)?")
@@ -43,7 +45,8 @@ class Field:
 class Catalogue:
     """The fields and interests of one database, by name in lower case; `database` is its id.
 
-    Lower case, no more: `Straße` and `Strasse` are two interests.
+    Lower case, no more: `Straße` and `Strasse` are two interests. Where two differ in case alone,
+    each has its own name too.
     """
 
     database: str
@@ -56,7 +59,7 @@ class Catalogue:
 
     def interest(self, name: str) -> str | None:
         """Find an interest, as the API writes it, by its name in any case."""
-        return self.interests.get(name.lower())
+        return self.interests.get(name) or self.interests.get(name.lower())
 
     def selectable(self, name: str) -> Field | None:
         """Find what a condition may name: a field, or one that every database has."""
@@ -71,11 +74,15 @@ def catalogue(
     """Make a catalogue of what the API lists."""
     known = [_field(listed) for listed in fields]
     names = [str(listed.get("name", "")) for listed in interests]
-    return Catalogue(
-        database,
-        {field.name.lower(): field for field in known},
-        {name.lower(): name for name in names},
-    )
+    return Catalogue(database, {field.name.lower(): field for field in known}, by_name(names))
+
+
+def by_name(interests: Iterable[str]) -> dict[str, str]:
+    """Order interests by the names that events may give them."""
+    names = list(interests)
+    lowered = Counter(name.lower() for name in names)
+    own = {name: name for name in names if lowered[name.lower()] > 1}
+    return {**{name.lower(): name for name in names}, **own}
 
 
 @lru_cache(maxsize=1024)  # one wrong sender repeats his mistake, and to look is slow
@@ -181,7 +188,8 @@ def _wall_time(value: str, zone: ZoneInfo) -> datetime | None:
     if match is None:
         return None
     day, minutes, seconds, offset = match.groups(default="")
-    whole = f"{day}T{minutes or '00:00'}{seconds[:3] or ':00'}{offset.replace('Z', '+00:00')}"
+    offset = offset.upper().replace("Z", "+00:00")
+    whole = f"{day}T{minutes or '00:00'}{seconds[:3] or ':00'}{offset}"
     try:
         moment = datetime.fromisoformat(whole)
         if moment.tzinfo is not None:

@@ -4,6 +4,7 @@ Source: Copernica REST API, "The fields parameter".
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -99,10 +100,17 @@ def _selects_one(value: str) -> bool:
 def selection_key(database: str, conditions: Iterable[Condition]) -> Key:
     """Make the key of a selection: equal keys must be applied in order.
 
-    The API compares text without regard to case, so the key does too: two selections that might
-    be one share a key.
+    The API compares text without regard to case, and perhaps to accents, so the key does too: two
+    selections that might be one share a key.
     """
-    return (database.casefold(), *sorted({str(condition).casefold() for condition in conditions}))
+    return (database.casefold(), *sorted({_folded(str(condition)) for condition in conditions}))
+
+
+def _folded(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    letters = unicodedata.normalize("NFKD", text)
+    return "".join(one for one in letters if not unicodedata.combining(one)).casefold()
 
 
 def after_update(

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -64,6 +65,7 @@ _WORDS = {
     "missing": "is required",
     "string_type": "must be a string",
 }
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -295,13 +297,22 @@ def _with_key_fields(event: _Event, conditions: tuple[Condition, ...]) -> dict[s
             )
         if name not in written:
             fields[condition.field] = written[name] = condition.value
-        elif written[name] != condition.value:
-            raise InvalidEvent(
-                "invalid-event",
-                f"fields.{condition.field} differs from where.{condition.field}: a created profile "
-                "would not be found again",
-            )
+        elif not _may_be_one(written[name], condition.value):
+            raise InvalidEvent("invalid-event", differing(condition.field))
     return fields
+
+
+def differing(field: str) -> str:
+    """Say that a create writes another value than it selects by."""
+    return f"fields.{field} differs from where.{field}: a created profile would not be found again"
+
+
+def _may_be_one(value: str, other: str) -> bool:
+    """Tell whether two values may be written the same; only the field's type tells for sure."""
+    try:
+        return value == other or Decimal(value) == Decimal(other)
+    except InvalidOperation:
+        return bool(_INSTANT.match(value) and _INSTANT.match(other))
 
 
 def _place(part: str | int) -> str:

@@ -12,14 +12,16 @@ from zoneinfo import ZoneInfo
 
 from service.catalogue import Catalogue, Field, canonical, nearest
 from service.conditions import EQUAL, MODIFIED, Condition, after_update, selection_key
-from service.events import InvalidEvent, ProfileUpdate
+from service.events import InvalidEvent, ProfileUpdate, differing
+from service.values import shortened
 
+_LONGEST_NAME = 200  # letters; to look for one like a longer one takes too long
 _LIKE = ("=~", "!~")
 _OPAQUE = frozenset({"phone", "phone_fax", "phone_gsm", "foreign_key"})  # what they keep is unknown
 _EXACT = frozenset({"select"})  # compared letter by letter; other text in any case
 
 
-_TOO_MANY = 10  # profiles, where one was expected: more than duplicates explain
+MOST_FOR_ONE = 10  # profiles, where one was expected: more than duplicates explain
 
 
 class UnknownName(InvalidEvent):
@@ -51,37 +53,26 @@ def guard(
         update: as it was parsed.
         catalogue: of its database.
         zone: the wall time of the account's dates.
-        values: False looks at names alone.
+        values: False looks at names, and at the values that select.
 
     Raises:
         UnknownName: a field or an interest does not exist.
         InvalidEvent: a value does not fit its field.
     """
-    conditions = tuple(
-        _condition(condition, catalogue, zone, values=values) for condition in update.conditions
-    )
-    if values and update.expect == "one":
+    conditions = tuple(_condition(one, catalogue, zone) for one in update.conditions)
+    if update.expect == "one":
         _refuse_zero(conditions, catalogue)
     if update.create:
         _refuse_opaque(conditions, catalogue)
-    fields = {}
-    for name, value in update.fields.items():
-        field = catalogue.field(name)
-        if field is None:
-            raise _unknown("fields", name, "field", {f.name for f in catalogue.fields.values()})
-        fields[field.name] = _fitting(f"fields.{name}", field, value, zone) if values else value
-    interests = {}
-    for name, on in update.interests.items():
-        known = catalogue.interest(name)
-        if known is None:
-            raise _unknown("interests", name, "interest", set(catalogue.interests.values()))
-        interests[known] = on
+    fields = _fields(update, catalogue, zone, values=values)
+    if update.create and values:
+        _refuse_differing(conditions, fields)
     return replace(
         update,
         database=catalogue.database,
         conditions=conditions,
         fields=fields,
-        interests=interests,
+        interests=_interests(update, catalogue),
         key=selection_key(catalogue.database, conditions),
         moves=any(_moves(condition, fields, catalogue) for condition in conditions),
         opaque=frozenset(
@@ -92,15 +83,41 @@ def guard(
     )
 
 
-def _condition(
-    condition: Condition, catalogue: Catalogue, zone: ZoneInfo, *, values: bool
-) -> Condition:
+def _fields(
+    update: ProfileUpdate, catalogue: Catalogue, zone: ZoneInfo, *, values: bool
+) -> dict[str, str]:
+    fields = {}
+    for name, value in update.fields.items():
+        field = catalogue.field(name)
+        if field is None:
+            raise _unknown("fields", name, "field", {f.name for f in catalogue.fields.values()})
+        fields[field.name] = _fitting(f"fields.{name}", field, value, zone) if values else value
+    return fields
+
+
+def _interests(update: ProfileUpdate, catalogue: Catalogue) -> dict[str, bool]:
+    interests = {}
+    for name, on in update.interests.items():
+        known = catalogue.interest(name)
+        if known is None:
+            raise _unknown("interests", name, "interest", set(catalogue.interests.values()))
+        interests[known] = on
+    return interests
+
+
+def _refuse_differing(conditions: tuple[Condition, ...], fields: Mapping[str, str]) -> None:
+    for condition in conditions:
+        if fields.get(condition.field, condition.value) != condition.value:
+            raise InvalidEvent("invalid-event", differing(condition.field))
+
+
+def _condition(condition: Condition, catalogue: Catalogue, zone: ZoneInfo) -> Condition:
     field = catalogue.selectable(condition.field)
     if field is None:
         known = {f.name for f in catalogue.fields.values()} | {"id", "code", "modified"}
         raise _unknown("where", condition.field, "field", known)
     value = condition.value
-    if values and condition.operator not in _LIKE and value:
+    if condition.operator not in _LIKE and value:
         value = _fitting(f"where.{condition.field}", field, value, zone)
         if not value:
             raise InvalidEvent(
@@ -140,8 +157,9 @@ def _fitting(place: str, field: Field, value: str, zone: ZoneInfo) -> str:
 
 
 def _unknown(place: str, name: str, what: str, known: set[str]) -> UnknownName:
-    near = nearest(name, frozenset(known))
-    return UnknownName(f"{place}.{name}: there is no such {what}{near}", f"{what} {name}")
+    near = nearest(name, frozenset(known)) if len(name) <= _LONGEST_NAME else ""
+    shown = shortened(name)
+    return UnknownName(f"{place}.{shown}: there is no such {what}{near}", f"{what} {name}")
 
 
 def _moves(condition: Condition, fields: Mapping[str, str], catalogue: Catalogue) -> bool:
@@ -156,6 +174,17 @@ def _moves(condition: Condition, fields: Mapping[str, str], catalogue: Catalogue
     return value.casefold() != condition.value.casefold()
 
 
+def crowd(update: ProfileUpdate, profiles: Collection[object]) -> str | None:
+    """Say so if an update that expects one profile finds a crowd."""
+    if update.expect == "many" or len(profiles) <= MOST_FOR_ONE:
+        return None
+    names = ", ".join(condition.field for condition in update.conditions)
+    return (
+        f"where.{names}: over {MOST_FOR_ONE} profiles have this, where one is expected; select by "
+        'what is unique, or set "expect": "many"'
+    )
+
+
 def strange(
     update: ProfileUpdate, profiles: tuple[Mapping[str, Any], ...], *, values: bool = True
 ) -> str | None:
@@ -164,8 +193,6 @@ def strange(
     They must carry what was asked for: an API that heeds no selection shows others. Without
     `values` nobody has checked that those of the update are kept as they are.
     """
-    if update.expect == "one" and len(profiles) > _TOO_MANY:
-        return f"{len(profiles)} profiles came where one was expected"
     for condition in after_update(update.conditions, update.fields) or () if values else ():
         if condition.operator == EQUAL and condition.value and condition.field not in update.opaque:
             found = (_value_of(profile, condition.field) for profile in profiles)

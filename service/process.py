@@ -118,6 +118,8 @@ class Process:
             try:
                 link, worker = await _unless(stopping, self._take_link())
             except LinkLost as error:
+                if "selection-guard" in self._pauses:
+                    await asyncio.wait([stopping])
                 self._away = True
                 tries += 1
                 delay = self._delay(tries, _LINK_MAX)

@@ -92,13 +92,13 @@ def put_profiles(update: ProfileUpdate, *, create: bool | None = None) -> Call:
     )
 
 
-def get_profiles(database: str, conditions: tuple[Condition, ...]) -> Call:
+def get_profiles(database: str, conditions: tuple[Condition, ...], limit: int = PAGE) -> Call:
     """Make the call that reads the profiles of a selection, at most `PAGE`."""
     return Call(
         "get-profiles",
         "GET",
         f"/database/{quote(database, safe='')}/profiles",
-        f"{fields_parameter(conditions)}&limit={PAGE}&total=false",
+        f"{fields_parameter(conditions)}&limit={limit}&total=false",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from service.catalogue import Catalogue, Field
+from service.catalogue import Catalogue, Field, by_name
 from service.catalogues import Catalogues
 from service.copernica import Copernica
 from service.events import InvalidEvent, parse
@@ -46,17 +46,14 @@ class SavedCatalogue(BaseModel):
             _SavedField(name=field.name, type=field.type, choices=list(field.choices))
             for field in catalogue.fields.values()
         ]
-        interests = list(catalogue.interests.values())
+        interests = list(dict.fromkeys(catalogue.interests.values()))
         return cls(database=catalogue.database, fields=fields, interests=interests)
 
     def catalogue(self) -> Catalogue:
         """Read it again."""
         fields = [Field(field.name, field.type, tuple(field.choices)) for field in self.fields]
-        return Catalogue(
-            self.database,
-            {field.name.lower(): field for field in fields},
-            {name.lower(): name for name in self.interests},
-        )
+        known = {field.name.lower(): field for field in fields}
+        return Catalogue(self.database, known, by_name(self.interests))
 
 
 async def read_catalogue(settings: Settings, database: str) -> Catalogue:

@@ -207,7 +207,7 @@ class Settings(BaseSettings):
     field_check: Annotated[Literal["strict", "names", "off"], BeforeValidator(_lower)] = Field(
         default="strict",
         description="Check events against the database's list of fields: names and values, names "
-        "alone, or nothing",
+        "and only the values that select, or nothing",
     )
     field_cache_seconds: Annotated[float, Field(ge=60, le=86400)] = Field(
         default=600, description="Seconds until that list is read again"

@@ -149,11 +149,16 @@ def _named(name: str, value: object) -> str:
 def _refuse_two_spellings(names: Mapping[str, object]) -> None:
     folded: dict[str, str] = {}
     for name in names:
-        other = folded.setdefault(name.casefold(), name)
+        other = folded.setdefault(name.lower(), name)
         if other != name:
             raise ValueError(f"{quoted(other)} and {quoted(name)} name the same thing for the API")
 
 
 def quoted(name: str) -> str:
     """Quote a name that came from outside, short and on one line."""
-    return json.dumps(name if len(name) <= 40 else name[:40] + "…")
+    return json.dumps(shortened(name))
+
+
+def shortened(name: str) -> str:
+    """Cut a name that came from outside."""
+    return name if len(name) <= 40 else name[:40] + "…"

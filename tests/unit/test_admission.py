@@ -345,6 +345,27 @@ class TestUnknownDatabase:
         assert house.admitted == [good]
 
 
+class TestName:
+    @pytest.mark.parametrize("answer", [response(404), response(403)], ids=str)
+    async def test_that_the_api_answers_oddly_holds_up_others_for_a_while(
+        self, answer: Script
+    ) -> None:
+        house = House()
+        house.api.reply("get-database", answer)
+        odd, other = house.take(database="Ne-xt"), house.take(database=1234)
+        await settle()
+        assert house.reasons() == [(odd, "unknown-database")]
+        assert house.admitted == [other]
+        assert len(house.put_off) == 3
+
+    async def test_is_never_refused_in_an_outage(self) -> None:
+        house = House()
+        house.api.reply("get-database", response(503))
+        house.take(database="Ne-xt")
+        await settle()
+        assert house.rejected == []
+
+
 class TestQuestions:
     async def test_wait_until_somebody_wakes_them(self) -> None:
         house = House()
@@ -487,7 +508,27 @@ class TestProof:
         await settle()
         assert (house.admitted, house.rejected) == ([], [])
         assert list(house.admission) == [*works, late, other]
-        assert house.api.names() == QUESTIONS
+        assert house.api.names() == [*QUESTIONS, "get-fields", "get-interests"]
+
+    async def test_that_fails_for_a_field_that_is_gone_stops_nothing(self) -> None:
+        house = House()
+        gone = [field for field in CatalogueCopernica.FIELDS if field["name"] != "CustomerID"]
+        house.api.reply("get-fields", listing(*CatalogueCopernica.FIELDS), listing(*gone))
+        house.api.reply("probe-selection", SOMEBODY, listing())
+        work = house.take()
+        await settle()
+        assert house.trips == []
+        assert house.reasons() == [(work, "unknown-field")]
+
+    async def test_that_fails_waits_for_the_newest_fields(self) -> None:
+        house = House()
+        fields = listing(*CatalogueCopernica.FIELDS)
+        house.api.reply("get-fields", fields, response(503), fields)
+        house.api.reply("probe-selection", SOMEBODY)
+        house.take()
+        await settle()
+        assert len(house.trips) == 1
+        assert [retry.cause for retry, _ in house.put_off] == ["outage"]
 
     async def test_that_fails_stops_questions_about_other_databases(self) -> None:
         house = House()

@@ -176,11 +176,27 @@ class TestStrange:
         assert few.matched == 10
 
     @pytest.mark.parametrize("changes", [{"create": True}, MOVED], ids=str)
-    @pytest.mark.parametrize("answer", [OTHER, many(11, customerid="4567")], ids=["other", "many"])
-    async def test_in_a_look_is_followed_by_no_put(self, changes: Any, answer: Any) -> None:
-        api, one = Api(answer), work(**changes)
+    async def test_in_a_look_is_followed_by_no_put(self, changes: Any) -> None:
+        api, one = Api(self.OTHER), work(**changes)
         one.look_first = True
         assert isinstance(await api.make(one), Strange)
+        assert [call.method for call in api.calls] == ["GET"]
+
+    @pytest.mark.parametrize("changes", [{"create": True}, MOVED], ids=str)
+    async def test_is_no_crowd_that_the_sender_asked_for(self, changes: Any) -> None:
+        api, one = Api(many(11, customerid="4567")), work(**changes)
+        one.look_first = True
+        refused = await api.make(one)
+        assert isinstance(refused, Refused)
+        assert refused.reason == "unsafe-selection"
+        assert "where.customerid: over 10 profiles" in refused.detail
+        assert "4567" not in refused.detail
+        assert [call.method for call in api.calls] == ["GET"]
+        assert "limit=11&" in api.calls[0].query
+
+    async def test_lets_no_large_answer_pass_where_one_is_expected(self) -> None:
+        api, one = Api(Response(200, {}, b'{"data": [', cut=True)), work(**MOVED)
+        assert isinstance(await api.make(one), Retry)
         assert [call.method for call in api.calls] == ["GET"]
 
 

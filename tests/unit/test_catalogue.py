@@ -323,7 +323,6 @@ class TestMoment:
             "2026-11-23 10:00:60",
             "2026-11-23T10:00:00+25:00",
             "2026-11-23T10:00:00+0100",
-            "2026-11-23T10:00:00z",
             "2026-11-23  10:00:00",
             "2026-11-23T10",
             "2026-11-23Z",
@@ -398,3 +397,14 @@ def test_a_canonical_value_is_canonical(kind: str, value: str) -> None:
     with suppress(ValueError):
         sent = kept(kind, value)
         assert kept(kind, sent) == sent
+
+
+class TestInterestsThatDifferInCase:
+    KNOWN = catalogue("1", [], [{"name": "Sport"}, {"name": "sport"}, {"name": "Art"}])
+
+    @pytest.mark.parametrize(
+        ("given", "known"),
+        [("Sport", "Sport"), ("sport", "sport"), ("ART", "Art"), ("art", "Art"), ("Arts", None)],
+    )
+    def test_are_each_other_than_the_other(self, given: str, known: str | None) -> None:
+        assert self.KNOWN.interest(given) == known

@@ -209,3 +209,9 @@ def test_a_selection_after_an_update_is_a_safe_one(value: str) -> None:
     found = after_update((Condition("a", "==", "1"),), {"a": value})
     if found is not None:
         check_selection(found, many=False)
+
+
+@pytest.mark.parametrize("other", ["José", "JOSE", "Jose\u0301", "jose"])
+def test_selections_that_a_database_might_take_for_one_share_a_key(other: str) -> None:
+    keys = {selection_key("1", [Condition("name", "==", value)]) for value in ("José", other)}
+    assert len(keys) == 1

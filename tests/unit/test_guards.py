@@ -6,7 +6,7 @@ import pytest
 from service.catalogue import Catalogue, catalogue
 from service.conditions import Condition
 from service.events import InvalidEvent, ProfileUpdate
-from service.guards import UnknownName, check_database, guard, strange
+from service.guards import UnknownName, check_database, crowd, guard, strange
 from tests.unit.samples import profile, update
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -90,13 +90,23 @@ class TestNames:
     def test_are_looked_at_alone_if_so_wished(self) -> None:
         sent = guarded(
             values=False,
-            where={"AGE": "12abc"},
+            where={"AGE": "042"},
             fields={"COUNTRY": "fr", "Seen": "2026-01-01T10:00:00Z"},
         )
-        assert sent.conditions == (Condition("age", "==", "12abc"),)
+        assert sent.conditions == (Condition("age", "==", "42"),)
         assert sent.fields == {"country": "fr", "seen": "2026-01-01T10:00:00Z"}
         with pytest.raises(UnknownName):
             guarded(values=False, fields={"zzz": "1"})
+
+    @pytest.mark.parametrize("value", ["12abc", "0"])
+    def test_are_never_looked_at_without_the_values_that_select(self, value: str) -> None:
+        with pytest.raises(InvalidEvent):
+            guarded(values=False, where={"AGE": value})
+
+    def test_that_are_long_are_cut_in_what_is_said(self) -> None:
+        with pytest.raises(UnknownName) as caught:
+            guarded(fields={"z" * 200_000: "1"})
+        assert len(caught.value.detail) < 100
 
 
 class TestValues:
@@ -385,8 +395,8 @@ class TestStrange:
     )
     def test_are_too_many_where_one_was_expected(self, number: int, is_strange: bool) -> None:
         found = tuple(profile(n) for n in range(number))
-        assert (strange(update(), found) is not None) is is_strange
-        assert strange(update(expect="many"), found) is None
+        assert (crowd(update(), found) is not None) is is_strange
+        assert crowd(update(expect="many"), found) is None
 
     def test_are_none_where_no_equality_was_asked_for(self) -> None:
         event = update(where=["customerid>4", "customerid=="], expect="many")
@@ -406,3 +416,18 @@ class TestDatabases:
             check_database(update(), ["77"])
         assert caught.value.reason == "database-not-allowed"
         assert "1234" in caught.value.detail
+
+
+class TestCreate:
+    @pytest.mark.parametrize(("key", "value"), [(4567, 4567.0), ("04567", 4567), (4567, "+4567")])
+    def test_may_write_its_key_in_another_spelling(self, key: Any, value: Any) -> None:
+        sent = guarded(where={"age": key}, fields={"age": value}, create=True)
+        assert sent.fields == {"age": "4567"}
+
+    def test_may_not_write_another_moment_than_it_selects_by(self) -> None:
+        with pytest.raises(InvalidEvent, match="differs"):
+            guarded(
+                where={"seen": "2026-01-01T10:00:00Z"},
+                fields={"seen": "2026-01-01T10:00:00+01:00"},
+                create=True,
+            )
