@@ -20,7 +20,7 @@ from tests.campaign.plan import Injection
 from tests.campaign.stage import WINDOW, Nodes, Stage
 from tests.integration.conftest import EVENTS
 
-RATE = 60.0
+RATE = 25.0
 """Events a second."""
 
 _MOST_EVENTS = 60_000

@@ -226,8 +226,9 @@ async def test_n17_no_log_line_has_the_token(
             answers = [answer, answering(PROFILE)]
             if version == "v4":
                 answers.insert(0, answering(bearer.encode()))
-            quick = {"access_token": token, "retry_base": 0.001}
-            await result_of(event(), *answers, version=version, **quick)
+            await result_of(
+                event(), *answers, version=version, access_token=token, retry_base=0.001, **QUICK
+            )
     assert [line["event"] for line in ours].count("event finished") == 4
     assert caplog.records
     for shown in (repr(ours), caplog.text):
@@ -243,7 +244,7 @@ async def test_n18_a_redirect_is_not_followed() -> None:
     assert [request.split(b" ")[1] for request in raw.requests[1:]] == [
         # The service's own call, not the place named.
         b"/v2/database/1234/profiles?fields%5B%5D=customerid%3D%3D4567"
-        b"&limit=1000&total=false&access_token=xxxx"
+        b"&limit=11&total=false&access_token=xxxx"
     ]
 
 
