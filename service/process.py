@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from importlib.metadata import version
 from typing import Any, TypeVar
 
@@ -73,10 +73,17 @@ async def run(settings: Settings) -> None:
 
 
 class Process:
-    """Takes one link after the other until it is told to stop."""
+    """Takes one link after the other until it is told to stop; `take` takes one."""
 
-    def __init__(self, settings: Settings, copernica: Copernica, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        copernica: Copernica,
+        metrics: Metrics,
+        take: Callable[..., Awaitable[Link]] = take_link,
+    ) -> None:
         self._settings = settings
+        self._take = take
         self._metrics = metrics
         self._pauses = pauses = Pauses(settings.slots)
         self._probe = Probe(settings, copernica, pauses)
@@ -98,12 +105,16 @@ class Process:
             return "no-broker" if self._started else "starting"
         return reason
 
+    def stop(self) -> None:
+        """Let calls in flight end, and then `serve`."""
+        self._stop.set()
+
     def obey_signals(self) -> None:
         """Drain at the first SIGTERM or SIGINT, end at once at the second."""
         loop = asyncio.get_running_loop()
 
         def drain() -> None:
-            self._stop.set()
+            self.stop()
             for number in _SIGNALS:  # not by default action: as process 1 there is none
                 loop.add_signal_handler(number, os._exit, 128 + number)
 
@@ -151,7 +162,7 @@ class Process:
             LinkLost: with the reason in words.
         """
         settings = self._settings
-        link = await take_link(
+        link = await self._take(
             settings.amqp_urls,
             settings.heartbeat,
             settings.confirm_timeout,
