@@ -175,6 +175,7 @@ class Process:
         except BaseException:
             await self._end(link, worker)
             raise
+        worker.consuming()
         return link, worker
 
     async def _use(self, link: Link, worker: Worker, stopping: asyncio.Task[bool]) -> None:

@@ -5,6 +5,7 @@ RabbitMQ has confirmed all of it. Only then may the next event of its lane start
 """
 
 import asyncio
+import math
 import random
 import time
 from dataclasses import dataclass, replace
@@ -36,7 +37,7 @@ log = structlog.get_logger()
 
 _AGAIN = 0.25  # seconds until a call that was forbidden at the last moment is tried again
 
-_HANDED_BACK = 10.0  # seconds from the start of a link in which what the last one held comes back
+_HANDED_BACK = 10.0  # seconds in which a link brings what the last one held, if it does at all
 _ALONE = 3600.0  # seconds an event that runs alone may fail while the API answers probes
 
 
@@ -75,10 +76,9 @@ class Worker:
         self._metrics = metrics = shared.metrics
         self._pauses = pauses = shared.pauses
         self._probe = shared.probe
-        self._copernica = shared.copernica
         self._carried = carried
         self._loop = asyncio.get_running_loop()
-        self._begun = self._loop.time()
+        self._handed_back_until = math.inf
         self._lanes = Lanes()
         handlers = Handlers(self._call, self._end_again, self._note_progress)
         self._calls = Calls(pauses, link, self._lanes, handlers)
@@ -97,6 +97,10 @@ class Worker:
         self._endings.on_settling = self._note_progress
         pauses.listener = self._look_at_pauses
         self._look_at_pauses()
+
+    def consuming(self) -> None:
+        """Note that the queue is consumed: what comes back, comes now."""
+        self._handed_back_until = self._loop.time() + _HANDED_BACK
 
     def receive(self, delivery: Delivery) -> None:
         """Take a delivery: to its admission, or to its end at once if it is no event."""
@@ -120,7 +124,7 @@ class Worker:
             self._endings.begin(Ending(delivery, result, received))
             return
         work = Work(delivery, update, received, received_at)
-        if self._loop.time() - self._begun > _HANDED_BACK:
+        if self._loop.time() > self._handed_back_until:
             self._carried = Carried()
         if delivery.redelivered and not self._carried.untouched(delivery):
             # Another process may have died with the call still running at the API.
@@ -146,7 +150,7 @@ class Worker:
     def carried(self) -> Carried:
         """Give what the next link shall know of this one."""
         now = self._loop.time()
-        soon = now - self._begun <= _HANDED_BACK
+        soon = now <= self._handed_back_until
         if not self.received:
             return self._carried if soon else Carried()
         left = [*self._admission, *(work for work in self._lanes if work.ended is None)]

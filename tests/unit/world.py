@@ -46,6 +46,7 @@ class World:
         probe = Probe(self.settings, copernica, self.pauses)
         shared = Shared(self.settings, copernica, catalogues, self.metrics, self.pauses, probe)
         self.worker = Worker(shared, self.link, carried)
+        self.worker.consuming()
 
     def deliver(self, content: object, *, redelivered: bool = False, **properties: Any) -> None:
         self.worker.receive(
