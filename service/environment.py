@@ -23,8 +23,9 @@ def unknown_variables(environment: Mapping[str, str], settings: Collection[str])
         link = _SERVICE_LINK.fullmatch(name)
         if link and f"{link[1]}SERVICE_HOST" in environment:
             continue
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        own = name.removeprefix(PREFIX)
+        near = difflib.get_close_matches(own, [one.removeprefix(PREFIX) for one in known], 1)
+        hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
         faults.append(f"{name}: there is no such setting{hint}")
     return faults
 

@@ -57,7 +57,8 @@ class Probe:
         while not await self._answers_at_last():
             pass
         for pause in self._pauses.try_again(self._loop.time()):
-            log.info("calls go on, one at first", cause=pause)
+            said = log.debug if pause == "refusals" else log.info
+            said("calls go on, one at first", cause=pause)
 
     async def _answers_at_last(self) -> bool:
         try:

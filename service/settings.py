@@ -231,7 +231,7 @@ class Settings(BaseSettings):
         default=8000, description="Its port; 0 picks a free one"
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
-        Field(default="info", description="Lines about single events are at debug")
+        Field(default="info", description="debug adds lines for every event")
     )
     log_format: Annotated[Literal["json", "text"], BeforeValidator(_lower)] = Field(
         default="json", description="One line a fact, on standard output"
@@ -365,5 +365,7 @@ def _fault(fault: Any) -> str:
         return f"{name}: is required; set it, or put it in the file {fault['loc'][0]!s} of " + (
             f"{PREFIX}SECRETS_DIR"
         )
+    if fault["type"] == "literal_error":
+        return f"{name}: must be {fault['ctx']['expected']}"
     message = str(fault["msg"]).removeprefix("Value error, ")
     return f"{name}: {message[0].lower()}{message[1:]}"

@@ -208,7 +208,8 @@ class Worker:
                 self._complete(work, ended)
             case Refused(reason, detail):
                 if reason == "refused" and self._pauses.refused(work.update.key):
-                    log.warning("the API refuses one update after the other", cause="refusals")
+                    said = "it refuses one update after the other"
+                    log.warning("calls are paused", cause="refusals", detail=said)
                 self._finish(work, "rejected", reason=reason, detail=detail)
             case Retry():
                 self._sleep(work, ended)
