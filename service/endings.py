@@ -45,14 +45,6 @@ class Ending:
     unconfirmed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Recent:
-    at: float
-    key: Key
-    fingerprint: bytes
-    count: int
-
-
 class Endings:
     """The endings of one link; `on_acknowledged` is told of each that is complete.
 
@@ -79,7 +71,7 @@ class Endings:
         self._unsettled: set[Ending] = set()
         self._doubt = 2 * (settings.heartbeat + 5) + 5.0  # seconds a link may be dead unknown
         self.on_settling: Callable[[], None] = lambda: None
-        self._recent: deque[_Recent] = deque(maxlen=_MOST_RECENT)
+        self._recent: deque[tuple[float, Key, Ended]] = deque(maxlen=_MOST_RECENT)
         self._loop = asyncio.get_running_loop()
 
     def begin(self, ending: Ending) -> None:
@@ -100,11 +92,7 @@ class Endings:
     def ended(self) -> list[tuple[Key, Ended]]:
         """Tell what has ended here and may be handed back all the same, oldest first."""
         oldest = self._loop.time() - self._doubt
-        recent = [
-            (one.key, Ended(one.fingerprint, one.count, None, published=True))
-            for one in self._recent
-            if one.at >= oldest
-        ]
+        recent = [(key, ended) for at, key, ended in self._recent if at >= oldest]
         undone = [
             (ending.work.update.key, _ended(ending))
             for ending in self.unfinished
@@ -217,10 +205,9 @@ class Endings:
         """Note an acknowledgement: while nobody knows a link for dead, it may be lost."""
         if ending.work is None or not ending.work.admitted or not ending.work.update.named:
             return  # One without an id could be another one that looks the same.
-        now, delivery = self._loop.time(), ending.delivery
-        self._recent.append(
-            _Recent(now, ending.work.update.key, delivery.fingerprint, delivery.count)
-        )
+        delivery = ending.delivery
+        ended = Ended(delivery.fingerprint, delivery.count, None, published=True)
+        self._recent.append((self._loop.time(), ending.work.update.key, ended))
 
     def _count(self, ending: Ending, result: Result) -> None:
         metrics = self._metrics
