@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import pika
@@ -24,6 +24,7 @@ from tests.campaign.brokers import (
     stopped_app,
     suspended_listeners,
 )
+from tests.integration.conftest import channel
 from tests.programs import eventually
 from tests.rabbitmq import MissingRabbitMQ, Node, Vhost, find_server
 from tests.servers import chosen_version, unpacked
@@ -31,20 +32,6 @@ from tests.servers import chosen_version, unpacked
 ROOT = Path(__file__).parents[2]
 PERSISTENT = pika.BasicProperties(delivery_mode=2)  # type: ignore[no-untyped-call] # pika's own
 QUORUM = {"x-queue-type": "quorum"}
-
-
-@contextmanager
-def channel(url: str) -> Iterator[BlockingChannel]:
-    parameters = pika.URLParameters(url)
-    parameters.blocked_connection_timeout = None
-    connection = pika.BlockingConnection(parameters)
-    try:
-        opened = connection.channel()
-        opened.confirm_delivery()
-        yield opened
-    finally:
-        if connection.is_open:
-            connection.close()
 
 
 def put(url: str, queue: str, body: bytes) -> None:

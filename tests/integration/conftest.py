@@ -4,6 +4,7 @@ import json
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pika
@@ -32,6 +33,19 @@ class _RawHeader(pika.BasicProperties):
     def encode(self) -> list[bytes]:
         flags = self.FLAG_HEADERS | self.FLAG_DELIVERY_MODE
         return [struct.pack(">HI", flags, len(self._field)), self._field, b"\x02"]
+
+
+@contextmanager
+def channel(url: str) -> Iterator[BlockingChannel]:
+    """Connect for a while, with confirms."""
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    try:
+        opened = connection.channel()
+        opened.confirm_delivery()
+        yield opened
+    finally:
+        if connection.is_open:
+            connection.close()
 
 
 class Mail:

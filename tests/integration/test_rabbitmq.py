@@ -14,25 +14,13 @@ import httpx
 import pika
 import psutil
 import pytest
-from pika.adapters.blocking_connection import BlockingChannel
 
+from tests.integration.conftest import channel
 from tests.programs import eventually
 from tests.rabbitmq import ApiError, Broker, MissingRabbitMQ, Node, StartFailed, Vhost, find_server
 
 ROOT = Path(__file__).parents[2]
 PERSISTENT = pika.BasicProperties(delivery_mode=2)  # type: ignore[no-untyped-call] # pika's own
-
-
-@contextmanager
-def channel(url: str) -> Iterator[BlockingChannel]:
-    connection = pika.BlockingConnection(pika.URLParameters(url))
-    try:
-        opened = connection.channel()
-        opened.confirm_delivery()
-        yield opened
-    finally:
-        if connection.is_open:
-            connection.close()
 
 
 def publish_durable(url: str, queue: str, body: bytes) -> None:
