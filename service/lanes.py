@@ -9,6 +9,7 @@ from service.carried import Ended
 from service.conditions import Key
 from service.events import ProfileUpdate
 from service.messages import Delivery
+from service.pauses import Tally
 
 
 @dataclass(slots=True, eq=False)
@@ -19,8 +20,8 @@ class Work:
     `unsettled_until` that until which an attempt without an answer may still be carried out, so
     that nothing newer may follow. `attempts` counts PUTs, the last of which had `status`;
     `failures` counts failed looks too, the first `failing_since` so long, and `counted` those that
-    the event itself is to blame for: more updates had succeeded than the `successes` at the attempt
-    before.
+    the event itself is to blame for: since the attempt before, made at `tally`, calls for others have
+    succeeded, and no fewer than have failed.
     `ended` is how the event ended on the link before.
     `look_first` asks for a look at the selection before the next PUT; once it has found a profile
     `may_create` falls, and `created` tells whether an attempt of ours made it. `ids` are those of
@@ -38,7 +39,7 @@ class Work:
     status: int | None = None
     failing_since: float = 0
     counted: int = 0
-    successes: int | None = None
+    tally: Tally | None = None
     first_call_at: datetime | None = None
     not_before: float = 0
     unsettled_until: float = 0

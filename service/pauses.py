@@ -6,7 +6,7 @@ with one, the trial, and grow in number as they succeed.
 """
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from service.conditions import Key
 from service.outcomes import Cause, Retry
@@ -29,23 +29,29 @@ _NOT_READY: tuple[Pause, ...] = ("selection-guard", "token", "configuration", "u
 _OF_THE_API: tuple[Pause, ...] = ("outage", "token", "configuration", "refusals")
 
 
+class Tally(NamedTuple):
+    """The PUTs that have succeeded so far, and the calls that have failed."""
+
+    successes: int
+    failures: int
+
+
 class Pauses:
     """The pauses of one process, and what leads to them; `most` calls may run at a time.
 
-    `successes` counts the PUTs that succeeded, `answered_at` is when a probe was answered last, and
-    `trial` is True from then until an update succeeds. `listener` is told when a pause begins or
-    ends.
+    `tally` counts calls, `answered_at` is when a probe was answered last, and `trial` is True from
+    then until an update succeeds. `listener` is told when a pause begins or ends.
     """
 
     def __init__(self, most: int) -> None:
         self._most = self._slots = most
         self._active: set[Pause] = set()
-        self._failures = 0
+        self._in_a_row = 0
         self._refused: set[Key] = set()
         self._not_before = 0.0
         self.trial = False
         self._confirmed = False
-        self.successes = 0
+        self.tally = Tally(0, 0)
         self.answered_at = 0.0
         self.listener: Callable[[], None] = lambda: None
 
@@ -68,10 +74,11 @@ class Pauses:
     def failed(self, retry: Retry, now: float) -> bool:
         """Note a call that failed; True if a pause begins with it."""
         self._not_before = max(self._not_before, now + (retry.after or 0))
+        self.tally = Tally(self.tally.successes, self.tally.failures + 1)
         if retry.cause != "outage":
             return self.begin(retry.cause)
-        self._failures += 1
-        return self._failures >= (1 if self.trial else _FAILURES) and self.begin("outage")
+        self._in_a_row += 1
+        return self._in_a_row >= (1 if self.trial else _FAILURES) and self.begin("outage")
 
     def unanswered(self, retry: Retry, now: float) -> bool:
         """Note a probe that failed; True if a pause begins with it."""
@@ -82,15 +89,15 @@ class Pauses:
 
     def refused(self, key: Key) -> bool:
         """Note a PUT that the API refused; True if a pause begins with it."""
-        self._failures = 0
+        self._in_a_row = 0
         if len(self._refused) < _REFUSALS:
             self._refused.add(key)
         return len(self._refused) >= _REFUSALS and self.begin("refusals")
 
     def succeeded(self) -> list[Pause]:
         """Note a PUT that succeeded; return the pauses that end with it."""
-        self.successes += 1
-        self._failures = 0
+        self.tally = Tally(self.tally.successes + 1, self.tally.failures)
+        self._in_a_row = 0
         self._refused.clear()
         self.trial = False
         self._slots = min(self._most, self._slots + 1)

@@ -194,8 +194,7 @@ class Worker:
 
     async def _call(self, work: Work) -> None:
         """Make one attempt for an event and act on what came of it."""
-        if work.successes is None:
-            work.successes = self._pauses.successes
+        work.tally = work.tally or self._pauses.tally
         try:
             ended = await self._attempts.make(work, self._calls.may_write)
         except Exception:
@@ -277,10 +276,12 @@ class Worker:
         self._calls.sleep(work, delay)
 
     def _is_exhausted(self, work: Work) -> bool:
-        """Count a failed attempt, if the API has answered others since the one before."""
-        before, work.successes = work.successes, self._pauses.successes
-        if before is not None and work.successes > before:
-            work.counted += 1
+        """Count a failed attempt, unless the API has failed others more often than not."""
+        before, work.tally = work.tally, self._pauses.tally
+        if before is not None:
+            succeeded = work.tally.successes - before.successes
+            failed = work.tally.failures - before.failures - 1  # but for this attempt
+            work.counted += succeeded > 0 and succeeded >= failed
         after_another = work.update.key in self._lanes.exhausted
         if work.counted >= (1 if after_another else self._settings.retry_attempts):
             return True

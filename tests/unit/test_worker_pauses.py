@@ -1,6 +1,7 @@
 """What the worker does while something stands in its way, and after it."""
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
@@ -205,6 +206,20 @@ class TestAttempts:
         await world.pass_time(10_000)
         assert len(world.results) == 10
         assert world.published_to("dead-letters") == []
+
+
+    @pytest.mark.parametrize("seed", range(5))
+    async def test_do_not_count_while_most_calls_fail(self, seed: int) -> None:
+        world = World(hold_timeout=100_000, retry_attempts=6, retry_max=2)
+        world.api.seconds = 0.05
+        dice = random.Random(seed)
+        answers = [DOWN if dice.random() < 0.7 else FINE for _ in range(1500)]
+        world.api.reply("put-profiles", *answers, FINE)
+        for number in range(300):
+            world.deliver_keys(str(number % 60))
+            await world.pass_time(0.1)
+        await world.pass_time()
+        assert [result["outcome"] for result in world.results] == ["updated"] * 300
 
 
 async def test_an_event_that_runs_alone_does_not_fail_for_ever() -> None:
