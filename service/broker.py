@@ -10,6 +10,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ import pika
 import structlog
 from pika.channel import Channel
 
+from service.acks import Acks
 from service.connection import Line, LinkLost
 from service.lease import Lease
 from service.messages import Delivery, Message, Properties
@@ -25,8 +27,9 @@ from service.topology import Topology
 log = structlog.get_logger()
 
 _OPEN_TIMEOUT = 30.0  # seconds for one node: both connections and the declarations
-_PROPERTIES = tuple(
-    field.name for field in dataclasses.fields(Properties) if field.name != "undecodable_headers"
+# In the order of pika's and of our own class.
+_properties = attrgetter(
+    *(field.name for field in dataclasses.fields(Properties) if field.name != "undecodable_headers")
 )
 
 
@@ -68,6 +71,7 @@ class Link:
         self._on_blocked = on_blocked
         connection.add_on_connection_blocked_callback(guarded(lambda *_: self._block(True)))
         connection.add_on_connection_unblocked_callback(guarded(lambda *_: self._block(False)))
+        self._acks = Acks(self._write_ack)
         self._lease = Lease(heartbeat, time.monotonic())
         consuming.connection.on_data = lambda: self._lease.heard(time.monotonic())
 
@@ -135,6 +139,8 @@ class Link:
 
     async def give_up(self) -> None:
         """End the link; nothing is acknowledged from here on."""
+        if not self.lost.done():
+            self._acks.flush()
         self._publishing.lose("given up")
         await asyncio.gather(self._consuming.close(), self._publishing.close())
 
@@ -158,8 +164,16 @@ class Link:
         self._on_blocked(blocked)
 
     def _ack(self, delivery_tag: int) -> None:
-        if not self.lost.done() and self._consuming.channel.is_open:
-            self._consuming.channel.basic_ack(delivery_tag)
+        if not self.lost.done() and self._acks.add(delivery_tag):
+            self._loop.call_soon(self._flush_acks)
+
+    def _flush_acks(self) -> None:
+        if not self.lost.done():
+            self._acks.flush()
+
+    def _write_ack(self, delivery_tag: int, multiple: bool) -> None:
+        if self._consuming.channel.is_open:
+            self._consuming.channel.basic_ack(delivery_tag, multiple)
 
     def _on_return(self, _channel: Channel, method: Any, properties: Any, _body: bytes) -> None:
         # A return has no number, but comes in order and before its confirm: the oldest it fits.
@@ -251,11 +265,10 @@ async def _declare(line: Line, declared: Topology | None) -> None:
 
 def _from_pika(properties: Any) -> Properties:
     # pika leaves a short string that is no UTF-8 as bytes; nobody could use it as text.
-    values = {name: _text_only(getattr(properties, name)) for name in _PROPERTIES}
-    headers = (values["headers"] or {}).items()
-    values["headers"] = {name: value for name, value in headers if isinstance(name, str)}
-    broken = getattr(properties, "undecodable_headers", False)
-    return Properties(**values, undecodable_headers=broken)
+    content_type, encoding, headers, *others = map(_text_only, _properties(properties))
+    headers = {name: value for name, value in (headers or {}).items() if isinstance(name, str)}
+    others.append(getattr(properties, "undecodable_headers", False))
+    return Properties(content_type, encoding, headers, *others)
 
 
 def _text_only(value: Any) -> Any:
@@ -263,6 +276,5 @@ def _text_only(value: Any) -> Any:
 
 
 def _to_pika(properties: Properties) -> pika.BasicProperties:
-    values = {name: getattr(properties, name) for name in _PROPERTIES}
-    values["headers"] = dict(properties.headers) or None
-    return pika.BasicProperties(**values)  # type: ignore[no-untyped-call]
+    content_type, encoding, headers, *others = _properties(properties)
+    return pika.BasicProperties(content_type, encoding, dict(headers) or None, *others)  # type: ignore[no-untyped-call]

@@ -36,9 +36,35 @@ class LinkLost(Exception):
 
 
 class _Connection(AsyncioConnection):
-    """pika's connection, which tells when bytes come, and survives headers it cannot read."""
+    """pika's connection, but for three things.
+
+    It tells when bytes come, survives headers it cannot read, and writes the frames of one turn of
+    the event loop together.
+    """
 
     on_data: Callable[[], None] = staticmethod(lambda: None)
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        parameters: pika.URLParameters,
+        on_open: Callable[..., None],
+        on_close: Callable[..., None],
+    ) -> None:
+        self._loop = loop
+        self._frames: list[bytes] = []
+        super().__init__(parameters, on_open, on_close, on_close, custom_ioloop=loop)
+
+    def _adapter_emit_data(self, data: bytes) -> None:
+        # pika writes a message as three frames, and each with a system call of its own.
+        self._frames.append(data)
+        if len(self._frames) == 1:
+            self._loop.call_soon(self._write_frames)
+
+    def _write_frames(self) -> None:
+        frames, self._frames = b"".join(self._frames), []
+        if self._transport is not None:
+            super()._adapter_emit_data(frames)
 
     def _on_data_available(self, data_in: bytes) -> None:
         self.on_data()
@@ -82,9 +108,7 @@ class Line:
         lose = self.guarded(lambda _closed, error: self.lose(_words(error)))
 
         def connect(on_open_callback: Callable[[Any], None]) -> None:
-            self.connection = _Connection(
-                parameters, on_open_callback, lose, lose, custom_ioloop=self._loop
-            )
+            self.connection = _Connection(self._loop, parameters, on_open_callback, lose)
 
         await self.rpc(connect, "on_open_callback")
         self.channel = await self.rpc(self.connection.channel, "on_open_callback")
