@@ -18,11 +18,12 @@ from service.metrics import Metrics
 from service.profiles import Answer, Call, NoResponse, Response
 from service.settings import Settings
 from service.tokens import Token, post_token, read_token
-from service.transport import CUT, SECONDS, TARGET, AiohttpTransport, failure
+from service.transport import CUT, SECONDS, TARGET, Transport, failure
 
-_KEPT_HEADERS = frozenset(
-    {b"content-type", b"date", b"location", b"retry-after", b"x-created", b"x-location"}
-)
+_KEPT_HEADERS = {
+    name.encode(): name
+    for name in ("content-type", "date", "location", "retry-after", "x-created", "x-location")
+}
 _REFUSED_AGAIN = 60.0  # seconds after a refused token in which another one is not replaced
 
 
@@ -42,6 +43,24 @@ class _Client(httpx.AsyncClient):
         return self._none
 
 
+class _Request(httpx.Request):
+    """A request of parts that are made once: httpx would copy them for each."""
+
+    def __init__(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: httpx.Headers,
+        body: bytes,
+        extensions: dict[str, object],
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.stream = httpx.ByteStream(body)
+        self.extensions = extensions
+
+
 class _Server:
     """Where calls go, and what each of them carries; `query` is added to a call's own."""
 
@@ -56,12 +75,12 @@ class _Server:
         content_type = "" if call.body is None else call.content_type
         target = f"{self._path}{call.path}" or "/"
         query = "&".join(filter(None, (call.query, self._query)))
-        return httpx.Request(
+        return _Request(
             call.method,
             self._origin,
-            headers=_headers(self._host, content_type, "" if token is None else token.text),
-            stream=httpx.ByteStream(call.body or b""),
-            extensions={
+            _headers(self._host, content_type, "" if token is None else token.text),
+            call.body or b"",
+            {
                 TARGET: (f"{target}?{query}" if query else target).encode(),
                 SECONDS: seconds,
             },
@@ -148,8 +167,7 @@ class Copernica:
         self._limiter = AsyncLimiter(1, 1 / rate) if rate else None  # one by one: no bursts
         self._metrics = metrics
         self._client = _Client(
-            transport=AiohttpTransport(
-                connections=settings.max_in_flight,
+            transport=Transport(
                 connect_timeout=settings.connect_timeout,
                 timeout=settings.request_timeout,
                 max_body=settings.max_response_bytes,
@@ -269,8 +287,8 @@ class Copernica:
             status = f"{response.status_code // 100}xx"
         finally:
             self._metrics.in_flight.dec()
-        self._metrics.api_requests.labels(call.name, status).inc()
-        self._metrics.api_request_seconds.labels(call.name).observe(time.perf_counter() - started)
+        self._metrics.api_requests(call.name, status).inc()
+        self._metrics.api_request_seconds(call.name).observe(time.perf_counter() - started)
         return answer
 
     def _without_tokens(self, body: bytes, token: Token | None) -> bytes:
@@ -288,9 +306,9 @@ def _forms(token: str) -> set[bytes]:
 
 def _kept(headers: httpx.Headers) -> Mapping[str, str]:
     return {
-        name.lower().decode(): value.decode("latin-1")
+        kept: value.decode("latin-1")
         for name, value in headers.raw
-        if name.lower() in _KEPT_HEADERS
+        if (kept := _KEPT_HEADERS.get(name.lower())) is not None
     }
 
 

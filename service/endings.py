@@ -212,11 +212,11 @@ class Endings:
     def _count(self, ending: Ending, result: Result) -> None:
         metrics = self._metrics
         reason = result.reason or ""
-        metrics.results_published.labels(result.outcome).inc()
+        metrics.results_published(result.outcome).inc()
         if reason:
-            metrics.dead_letters.labels(reason).inc()
-        metrics.events_finished.labels(result.outcome, reason).inc()
-        metrics.event_seconds.labels(result.outcome).observe(time.monotonic() - ending.received)
+            metrics.dead_letters(reason).inc()
+        metrics.events_finished(result.outcome, reason).inc()
+        metrics.event_seconds(result.outcome).observe(time.monotonic() - ending.received)
         occurred_at = ending.work.update.occurred_at if ending.work else None
         occurred_at = occurred_at or _published_at(ending.delivery)
         if occurred_at is not None:

@@ -1,7 +1,7 @@
 """The Prometheus instruments, and nothing that decides when they move. Seconds, bounded labels."""
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 
 import prometheus_client
@@ -42,28 +42,37 @@ class Metrics:
             )
 
         self.events_received = counter("events_received", "Deliveries taken from RabbitMQ.")
-        self.events_finished = counter(
-            "events_finished", "Events acknowledged.", ("outcome", "reason")
+        # Those with labels are called with them; to look a child up costs more than to move it.
+        self.events_finished = cache(
+            counter("events_finished", "Events acknowledged.", ("outcome", "reason")).labels
         )
-        self.event_seconds = histogram(
-            "event_seconds", "Seconds from delivery to acknowledgement.", _SECONDS, ("outcome",)
+        self.event_seconds = cache(
+            histogram(
+                "event_seconds", "Seconds from delivery to acknowledgement.", _SECONDS, ("outcome",)
+            ).labels
         )
         self.event_age_seconds = histogram(
             "event_age_seconds", "Seconds from the event's instant to acknowledgement.", _AGES
         )
-        self.api_requests = counter(
-            "api_requests",
-            "Calls of the API; each is billed, but for post-token.",
-            ("call", "status"),
+        self.api_requests = cache(
+            counter(
+                "api_requests",
+                "Calls of the API; each is billed, but for post-token.",
+                ("call", "status"),
+            ).labels
         )
-        self.api_request_seconds = histogram(
-            "api_request_seconds", "Seconds a call of the API took.", _SECONDS, ("call",)
+        self.api_request_seconds = cache(
+            histogram(
+                "api_request_seconds", "Seconds a call of the API took.", _SECONDS, ("call",)
+            ).labels
         )
-        self.retries = counter("retries", "Attempts that will be repeated.", ("cause",))
+        self.retries = cache(
+            counter("retries", "Attempts that will be repeated.", ("cause",)).labels
+        )
         self.in_flight = gauge("in_flight", "Calls of the API running now.")
-        self.lanes = gauge("lanes", "Keys with unfinished events.")
-        self.sleeping_events = gauge("sleeping_events", "Events waiting for their next attempt.")
-        self.oldest_event_seconds = gauge(
+        self._lanes = gauge("lanes", "Keys with unfinished events.")
+        self._sleeping_events = gauge("sleeping_events", "Events waiting for their next attempt.")
+        self._oldest_event_seconds = gauge(
             "oldest_event_seconds", "Seconds since the oldest unfinished event was delivered."
         )
         self.profiles_matched = histogram(
@@ -73,14 +82,14 @@ class Metrics:
             "multiple_matches", "Updates meant for one profile that found more."
         )
         self.profiles_created = counter("profiles_created", "Profiles the API created.")
-        self.results_published = counter(
-            "results_published", "Results confirmed by RabbitMQ.", ("outcome",)
+        self.results_published = cache(
+            counter("results_published", "Results confirmed by RabbitMQ.", ("outcome",)).labels
         )
         self.results_unroutable = counter(
             "results_unroutable", "Results and dead letters that no queue took; published again."
         )
-        self.dead_letters = counter(
-            "dead_letters", "Dead letters confirmed by RabbitMQ.", ("reason",)
+        self.dead_letters = cache(
+            counter("dead_letters", "Dead letters confirmed by RabbitMQ.", ("reason",)).labels
         )
         self.broker_connected = gauge("broker_connected", "1 while there is a link to RabbitMQ.")
         self.broker_links = counter("broker_links", "Links taken to RabbitMQ.")
@@ -89,15 +98,20 @@ class Metrics:
             version("profile-sync")
         ).set(1)
 
-    def watch_oldest_event(self, age: Callable[[], float]) -> None:
-        """Compute `oldest_event_seconds` at each scrape."""
-        self.oldest_event_seconds.set_function(age)
+    def watch_link(
+        self,
+        lanes: Callable[[], float],
+        sleeping_events: Callable[[], float],
+        oldest_event_seconds: Callable[[], float],
+    ) -> None:
+        """Compute these at each scrape."""
+        self._lanes.set_function(lanes)
+        self._sleeping_events.set_function(sleeping_events)
+        self._oldest_event_seconds.set_function(oldest_event_seconds)
 
     def forget_link(self) -> None:
         """Hold nothing of a link that has ended."""
-        self.lanes.set(0)
-        self.sleeping_events.set(0)
-        self.watch_oldest_event(lambda: 0.0)
+        self.watch_link(float, float, float)
 
     def watch_pauses(self, causes: Iterable[str], active: Callable[[str], bool]) -> None:
         """Ask which pauses there are at each scrape."""

@@ -3,13 +3,12 @@
 Source: Copernica REST API, "PUT database profiles", "GET database profiles", "GET profile".
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from service.conditions import Condition
 from service.events import ProfileUpdate
@@ -88,7 +87,7 @@ def put_profiles(update: ProfileUpdate, *, create: bool | None = None) -> Call:
         "PUT",
         f"/database/{quote(update.database, safe='')}/profiles",
         f"{fields_parameter(update.conditions)}&create={int(wanted)}&async={int(update.asynchronous)}",
-        json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
+        to_json(body),
     )
 
 

@@ -93,7 +93,9 @@ class Worker:
         self.received = False
         self.proven = False
         self.given_up: asyncio.Future[Pause] = self._loop.create_future()
-        metrics.watch_oldest_event(self._oldest_event_seconds)
+        metrics.watch_link(
+            lambda: len(self._lanes), lambda: self._calls.sleeping, self._oldest_event_seconds
+        )
         self._endings.on_settling = self._note_progress
         pauses.listener = self._look_at_pauses
         self._look_at_pauses()
@@ -167,10 +169,9 @@ class Worker:
         )
 
     def _note_progress(self) -> None:
-        self._metrics.lanes.set(len(self._lanes))
-        self._metrics.sleeping_events.set(self._calls.sleeping)
-        acknowledged = not self._endings.pending or self._link.lost.done()
-        if self._finishing and not self._calls.running and acknowledged:
+        if not self._finishing or self._calls.running:
+            return
+        if not self._endings.pending or self._link.lost.done():
             self._quiet.set()
 
     def _asks_in(self) -> float | None:
@@ -293,7 +294,7 @@ class Worker:
         """Note a failure, the so manyth in a row; give the seconds to wait."""
         settings = self._settings
         delay = backoff(failures, settings.retry_base, settings.retry_max, random.random())  # noqa: S311
-        self._metrics.retries.labels(retry.cause).inc()
+        self._metrics.retries(retry.cause).inc()
         if self._pauses.failed(retry, self._loop.time()):
             log.warning("calls are paused", cause=retry.cause, detail=retry.detail)
         return max(delay, retry.after or 0)

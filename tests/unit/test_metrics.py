@@ -1,4 +1,5 @@
 import pytest
+from prometheus_client.metrics import MetricWrapperBase
 
 from service.metrics import Metrics
 
@@ -30,11 +31,9 @@ CONTRACT = {
 @pytest.mark.parametrize("name", CONTRACT)
 def test_has_the_instruments_of_the_contract(name: str) -> None:
     metrics = Metrics()
-    families = {family.name: family for family in metrics.registry.collect()}
-    kind, labels = CONTRACT[name]
-    assert families[f"profile_sync_{name}"].type == kind
-    if name not in ("build_info", "paused"):
-        assert getattr(metrics, name)._labelnames == labels
+    instrument = metrics.registry._names_to_collectors[f"profile_sync_{name}"]
+    assert isinstance(instrument, MetricWrapperBase)
+    assert (instrument._type, instrument._labelnames) == CONTRACT[name]
 
 
 def test_has_no_other_instruments() -> None:
@@ -52,12 +51,17 @@ def test_two_do_not_share_anything() -> None:
     assert other.registry.get_sample_value("profile_sync_events_received_total") == 0
 
 
-def test_asks_for_the_oldest_event_at_each_scrape() -> None:
+def test_asks_for_what_a_link_holds_at_each_scrape() -> None:
     metrics = Metrics()
-    ages = iter([3.0, 4.0])
-    metrics.watch_oldest_event(lambda: next(ages))
-    assert b"profile_sync_oldest_event_seconds 3.0" in metrics.page("")[0]
-    assert b"profile_sync_oldest_event_seconds 4.0" in metrics.page("")[0]
+    lanes, ages = iter([1, 2]), iter([3.0, 4.0])
+    metrics.watch_link(lambda: next(lanes), lambda: 5, lambda: next(ages))
+    for lane, age in ((1, 3), (2, 4)):
+        page = metrics.page("")[0].decode()
+        assert f"profile_sync_lanes {lane}.0\n" in page
+        assert "profile_sync_sleeping_events 5.0\n" in page
+        assert f"profile_sync_oldest_event_seconds {age}.0\n" in page
+    metrics.forget_link()
+    assert "profile_sync_lanes 0.0\n" in metrics.page("")[0].decode()
 
 
 @pytest.mark.parametrize(
