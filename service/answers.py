@@ -7,6 +7,7 @@ Source: Copernica REST API, "REST requests"; observed answers.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from pydantic_core import from_json
@@ -47,7 +48,11 @@ class Rule:
 
 def judge(answer: Answer) -> Rule:
     """Find the row of an answer: the first that holds. Every answer has one."""
-    seen = see(answer)
+    return _rule_for(see(answer))
+
+
+@lru_cache(maxsize=64)  # nearly all answers look the same
+def _rule_for(seen: Seen) -> Rule:
     return next(rule for rule in RULES if rule.holds(seen))
 
 

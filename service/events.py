@@ -1,7 +1,6 @@
 """The event: a message body in, one validated `ProfileUpdate` out, or the reason why not."""
 
 import difflib
-import hashlib
 import json
 import re
 import uuid
@@ -31,7 +30,7 @@ from service.conditions import (
     check_selection,
     selection_key,
 )
-from service.messages import Properties, short_text
+from service.messages import Properties, name_id, short_text
 from service.values import (
     quoted,
     read_database,
@@ -148,8 +147,7 @@ def parse(body: bytes, properties: Properties, max_bytes: int) -> ProfileUpdate:
 
 def body_id(body: bytes) -> str:
     """Name a message that brings no id: a UUID5 of its body, the same for equal bodies."""
-    digest = hashlib.sha1(_NAMESPACE.bytes + body, usedforsecurity=False).digest()
-    return str(uuid.UUID(bytes=digest[:16], version=5))
+    return name_id(_NAMESPACE, body)
 
 
 def _refuse_undecodable(properties: Properties) -> None:

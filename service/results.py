@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic_core import to_json
 
-from service.messages import Delivery, Headers, Message, Properties
+from service.messages import Delivery, Headers, Message, Properties, name_id
 from service.outcomes import Outcome, Reason
 from service.profiles import Profile
 
@@ -71,7 +71,7 @@ def result_message(
         Properties(
             content_type="application/json",
             delivery_mode=PERSISTENT,
-            message_id=str(uuid.uuid5(_NAMESPACE, result.event_id)),
+            message_id=name_id(_NAMESPACE, result.event_id.encode()),
             correlation_id=cause.correlation_id or result.event_id,
             type=kind,
             headers=_trace(cause.headers),
