@@ -1,5 +1,18 @@
-"""`python -m service`: the command line."""
+"""The command profile-sync, and `python -m service`."""
 
-from service.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run a command; `probe`, which runs every few seconds, loads nothing that the others need."""
+    if sys.argv[1:] == ["probe"]:
+        from service.readiness import main as probe  # noqa: PLC0415
+
+        sys.exit(probe())
+    from service.cli import main as commands  # noqa: PLC0415
+
+    commands()
+
+
+if __name__ == "__main__":
+    main()

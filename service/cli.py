@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from service import logs
+from service import logs, readiness
 from service import render as rendering
 from service.broker import Unpublished, take_link
 from service.catalogue import Catalogue
@@ -164,6 +164,18 @@ def catalogue(
         _complain(f"profile-sync: {error}")
         raise typer.Exit(1) from None
     typer.echo(rendering.SavedCatalogue.of(found).model_dump_json(indent=2))
+
+
+@app.command()
+def probe() -> None:
+    """Ask the service on this machine whether it is ready: exit code 0, or 1 and why not.
+
+    It reads /readyz at HTTP_HOST and HTTP_PORT; for a container's health check:
+
+    \b
+        profile-sync probe
+    """
+    raise typer.Exit(readiness.main())
 
 
 async def _publish(

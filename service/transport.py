@@ -68,7 +68,7 @@ class Transport(httpx.AsyncBaseTransport):
         self._timeout = timeout
         self._max_body = max_body
         self._idle: defaultdict[bytes, list[tuple[float, Connection]]] = defaultdict(list)
-        self._tls = ssl.create_default_context()
+        self._tls: ssl.SSLContext | None = None  # To read all CAs takes 50 ms.
 
     async def __aexit__(
         self,
@@ -124,7 +124,9 @@ class Transport(httpx.AsyncBaseTransport):
             httpx.TransportError: there is none, and so nothing was sent.
         """
         loop = asyncio.get_running_loop()
-        tls = self._tls if url.scheme == "https" else None
+        tls = None
+        if url.scheme == "https":
+            self._tls = tls = self._tls or ssl.create_default_context()
         port = url.port or (80 if tls is None else 443)
         try:
             async with asyncio.timeout(seconds):

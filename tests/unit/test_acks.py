@@ -6,7 +6,7 @@ from service.acks import Acks
 
 
 class Channel:
-    """Holds deliveries as RabbitMQ does, and refuses an acknowledgement of what it does not hold."""
+    """Holds deliveries as RabbitMQ does, and refuses to acknowledge what it does not hold."""
 
     def __init__(self, deliveries: int) -> None:
         self.held = set(range(1, deliveries + 1))
