@@ -38,6 +38,11 @@ def amqp_urls(value: SecretStr) -> SecretStr:
     return value
 
 
+def any_encrypted(urls: str) -> bool:
+    """Tell whether one of several nodes is reached by TLS."""
+    return any(urlsplit(url).scheme == "amqps" for url in split_amqp_urls(urls))
+
+
 def web_address(value: str) -> str:
     """Pass on an http or https address, without a slash at its end.
 

@@ -106,12 +106,14 @@ def _says(*texts: str) -> Callable[[Seen], bool]:
 
 RULES = (
     Rule(
-        "no connection: refused, host unknown, CONNECT_TIMEOUT; or AUTH_URL is down, or a page",
+        "no connection: refused, host unknown, CONNECT_TIMEOUT, the proxy is down; or AUTH_URL is "
+        "down, or a page",
         _failed("unreachable"),
         "outage",
     ),
     Rule(
-        "a certificate that is not trusted; or AUTH_URL answers without a token, and no page",
+        "a certificate that is not trusted, no TLS, a proxy that refuses; or AUTH_URL answers "
+        "without a token, and no page",
         _failed("misconfigured"),
         "configuration",
     ),

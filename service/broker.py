@@ -7,6 +7,7 @@ thrown away and replaced, never mended: RabbitMQ hands back what was not acknowl
 
 import asyncio
 import dataclasses
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,6 +23,7 @@ from service.acks import Acks
 from service.connection import Line, LinkLost
 from service.lease import Lease
 from service.messages import Delivery, Message, Properties
+from service.tls import Certificates
 from service.topology import Topology
 
 log = structlog.get_logger()
@@ -31,6 +33,17 @@ _OPEN_TIMEOUT = 30.0  # seconds for one node: both connections and the declarati
 _properties = attrgetter(
     *(field.name for field in dataclasses.fields(Properties) if field.name != "undecodable_headers")
 )
+
+
+_OF_THE_SYSTEM = Certificates()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Nodes:
+    """Where RabbitMQ is: URLs, and the files for amqps, which are read anew for each link."""
+
+    urls: Sequence[str]
+    certificates: Certificates = _OF_THE_SYSTEM
 
 
 class Unpublished(Exception):
@@ -206,7 +219,7 @@ class Link:
 
 
 async def take_link(
-    urls: Sequence[str],
+    nodes: Nodes,
     heartbeat: int,
     confirm_timeout: float,
     declared: Topology | None,
@@ -215,7 +228,7 @@ async def take_link(
     """Open a link to the first node that answers, and declare the topology.
 
     Args:
-        urls: the nodes to try in turn.
+        nodes: to try in turn.
         heartbeat: seconds.
         confirm_timeout: seconds without a confirm after which the link counts as lost.
         declared: what to declare, if anything.
@@ -225,13 +238,14 @@ async def take_link(
         LinkLost: no node could be used; the text has the reason for the last one tried.
     """
     reason = ""
-    for url in urls:
+    for url in nodes.urls:
         lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         consuming, publishing = Line(lost), Line(lost)
         try:
             async with asyncio.timeout(_OPEN_TIMEOUT):
-                await publishing.open(url, heartbeat, "publish")
-                await consuming.open(url, heartbeat, "consume")
+                encrypted = _encrypted(publishing, url, nodes.certificates)
+                await publishing.open(url, heartbeat, "publish", encrypted)
+                await consuming.open(url, heartbeat, "consume", encrypted)
                 await _declare(publishing, declared)
                 link = Link(consuming, publishing, heartbeat, confirm_timeout, on_blocked)
                 confirm = publishing.guarded(link.on_confirm)
@@ -242,9 +256,21 @@ async def take_link(
             await asyncio.gather(consuming.close(), publishing.close())
             if not isinstance(error, LinkLost | TimeoutError):
                 raise
-            parts = urlsplit(url)
-            reason = f"{parts.hostname}:{parts.port or 5672}: {lost.result()}"
+            reason = f"{_host_and_port(url)}: {lost.result()}"
     raise LinkLost(reason)
+
+
+def _host_and_port(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}"
+
+
+def _encrypted(line: Line, url: str, certificates: Certificates) -> ssl.SSLContext | None:
+    try:
+        return certificates.context() if urlsplit(url).scheme == "amqps" else None
+    except ValueError as error:
+        line.lose(str(error))
+        raise LinkLost(str(error)) from None
 
 
 async def _declare(line: Line, declared: Topology | None) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from service import logs, readiness
 from service import render as rendering
-from service.broker import Unpublished, take_link
+from service.broker import Nodes, Unpublished, take_link
 from service.catalogue import Catalogue
 from service.connection import LinkLost
 from service.environment import PREFIX
@@ -182,7 +182,11 @@ async def _publish(
     settings: Settings, routing_key: str, bodies: list[bytes], sent: list[bytes]
 ) -> None:
     link = await take_link(
-        settings.amqp_urls, settings.heartbeat, settings.confirm_timeout, None, lambda _: None
+        Nodes(settings.amqp_urls, settings.amqp_certificates),
+        settings.heartbeat,
+        settings.confirm_timeout,
+        None,
+        lambda _: None,
     )
     try:
         properties = Properties(content_type="application/json", delivery_mode=2)

@@ -1,6 +1,7 @@
 """A connection to RabbitMQ with its one channel, and why it ended, in words."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -23,11 +24,13 @@ from pika.exceptions import (
     StreamLostError,
 )
 
+from service import tls
 from service.frames import without_headers
 
 log = structlog.get_logger()
 
 _CONNECT_TIMEOUT = 10.0  # seconds for one node: TCP, TLS, AMQP
+_AMQP = "PROFILE_SYNC_AMQP_"
 _CLOSE_TIMEOUT = 2.0  # seconds for a polite end, then the sockets are dropped
 
 
@@ -43,6 +46,7 @@ class _Connection(AsyncioConnection):
     """
 
     on_data: Callable[[], None] = staticmethod(lambda: None)
+    broken_by: BaseException | None = None
 
     def __init__(
         self,
@@ -70,6 +74,10 @@ class _Connection(AsyncioConnection):
         self.on_data()
         super()._on_data_available(data_in)
 
+    def _proto_connection_lost(self, error: BaseException | None) -> None:
+        self.broken_by = error  # pika goes on with its text alone
+        super()._proto_connection_lost(error)
+
     def _read_frame(self) -> Any:
         try:
             return super()._read_frame()
@@ -92,8 +100,12 @@ class Line:
         self.connection: _Connection
         self.channel: Channel
 
-    async def open(self, url: str, heartbeat: int, role: str) -> None:
+    async def open(
+        self, url: str, heartbeat: int, role: str, encrypted: ssl.SSLContext | None
+    ) -> None:
         """Connect, with heartbeats of so many seconds; `role` is what RabbitMQ shows.
+
+        `encrypted` is for amqps.
 
         Raises:
             LinkLost: with the reason in words.
@@ -105,7 +117,15 @@ class Line:
         parameters.stack_timeout = _CONNECT_TIMEOUT
         parameters.socket_timeout = _CONNECT_TIMEOUT
         parameters.client_properties = {"connection_name": f"profile-sync {role}"}
-        lose = self.guarded(lambda _closed, error: self.lose(_words(error)))
+        parameters.ssl_options = pika.SSLOptions(encrypted) if encrypted else None
+
+        def end(_closed: object, error: BaseException) -> None:
+            broken_by = self.connection.broken_by
+            if isinstance(broken_by, ssl.SSLError) and tls.to_mend(broken_by):
+                error = broken_by
+            self.lose(_words(error, parameters.host, encrypted is not None))
+
+        lose = self.guarded(end)
 
         def connect(on_open_callback: Callable[[Any], None]) -> None:
             self.connection = _Connection(self._loop, parameters, on_open_callback, lose)
@@ -174,7 +194,7 @@ def _resolve(future: asyncio.Future[Any]) -> Callable[..., None]:
     return resolve
 
 
-def _words(error: BaseException) -> str:
+def _words(error: BaseException, server: str, encrypted: bool) -> str:
     """Say why a connection or a channel ended, without the URL, which holds the password."""
     error = _innermost(error)
     match error:
@@ -193,8 +213,12 @@ def _words(error: BaseException) -> str:
             return "RabbitMQ sent no heartbeat"
         case ConnectionClosed() | ChannelClosed():
             return f"{error.reply_code} {error.reply_text}"
+        case IncompatibleProtocolError() if encrypted:
+            return f"{server} ends connections once TLS stands: it may want another certificate"
         case IncompatibleProtocolError():
-            return "what answers there does not speak AMQP 0-9-1 (TLS on a plain port, or none)"
+            return "what answers there does not speak AMQP 0-9-1: is it a port for amqps?"
+        case ssl.SSLError():
+            return tls.words(error, server, f"{_AMQP}CA_FILE", f"{_AMQP}CERT_FILE")
         case OSError():
             return error.strerror or str(error) or type(error).__name__
         case _:

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 from types import TracebackType
 from typing import Self
@@ -12,13 +12,13 @@ from urllib.parse import quote, urlsplit
 import httpx
 from aiolimiter import AsyncLimiter
 
-from service import logs
+from service import logs, proxies
 from service.answers import judge
 from service.metrics import Metrics
 from service.profiles import Answer, Call, NoResponse, Response
 from service.settings import Settings
 from service.tokens import Token, post_token, read_token
-from service.transport import CUT, SECONDS, TARGET, Transport, failure
+from service.transport import CUT, EXPLAINED, SECONDS, TARGET, Transport, failure
 
 _KEPT_HEADERS = {
     name.encode(): name
@@ -171,6 +171,7 @@ class Copernica:
                 connect_timeout=settings.connect_timeout,
                 timeout=settings.request_timeout,
                 max_body=settings.max_response_bytes,
+                proxies=_proxies(settings.called),
             ),
             follow_redirects=False,
             trust_env=False,
@@ -297,6 +298,11 @@ class Copernica:
         return body if token is None else body.replace(token.text.encode(), b"***")
 
 
+def _proxies(addresses: Iterable[str]) -> Mapping[str, str]:
+    found = {httpx.URL(address): proxies.proxy_for(address) for address in addresses}
+    return {f"{to.scheme}://{to.netloc.decode()}": proxy for to, proxy in found.items() if proxy}
+
+
 def _forms(token: str) -> set[bytes]:
     """Write a token as it is, as a URL and as PHP's JSON; a short one would garble any answer."""
     if len(token) < 8:
@@ -313,11 +319,15 @@ def _kept(headers: httpx.Headers) -> Mapping[str, str]:
 
 
 def _words(error: httpx.RequestError) -> str:
+    if isinstance(error, EXPLAINED):
+        return str(error)
     match failure(error):
         case "no-answer":
             text = "no answer came"
         case "misconfigured":
-            text = "the address, or its certificate, cannot be used"
+            text = "the address cannot be used"
         case _:
             text = "the server could not be reached"
+            if isinstance(error, httpx.ProxyError):
+                text = "the way through the proxy is broken"
     return f"{text} ({error})"

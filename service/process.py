@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from service.broker import Link, take_link
+from service.broker import Link, Nodes, take_link
 from service.carried import Carried
 from service.catalogues import Catalogues
 from service.connection import LinkLost
@@ -163,7 +163,7 @@ class Process:
         """
         settings = self._settings
         link = await self._take(
-            settings.amqp_urls,
+            Nodes(settings.amqp_urls, settings.amqp_certificates),
             settings.heartbeat,
             settings.confirm_timeout,
             topology(settings) if settings.declare_topology else None,

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -25,9 +25,9 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from service import addresses
+from service import addresses, kinds, proxies, tls
 from service.environment import DEFAULT_SECRETS_DIR, PREFIX, unknown_variables, useless_secrets
-from service.values import read_database
+from service.kinds import File, Name, Seconds
 
 _LONGEST_TURN = 5.0  # seconds
 _WORDS = {
@@ -46,42 +46,6 @@ class WrongSettings(Exception):
         self.faults = faults
 
 
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _zone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError("is no time zone; write one like Europe/Amsterdam")
-    return value
-
-
-def _token(value: SecretStr) -> SecretStr:
-    token = value.get_secret_value()
-    if not token or not token.isprintable() or " " in token:
-        raise ValueError("is empty, or has blanks or control characters")
-    return value
-
-
-def _short(value: str) -> str:
-    if len(value.encode()) > 255:
-        raise ValueError("has more than the 255 bytes that AMQP allows")
-    return value
-
-
-def _databases(value: str) -> str:
-    for name in value.split(",") if value else ():
-        try:
-            read_database(name.strip())
-        except ValueError as error:
-            raise ValueError(f"separate ids or names by commas: {error}") from None
-    return value
-
-
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Name = Annotated[str, Field(min_length=1), AfterValidator(_short)]
-
-
 class Settings(BaseSettings):
     """Everything that can be set; made once, passed down, never changed.
 
@@ -97,12 +61,13 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    access_token: Annotated[SecretStr, AfterValidator(_token)] = Field(
+    access_token: Annotated[SecretStr, AfterValidator(kinds.token)] = Field(
         description="The API's access token. Better as a file: see SECRETS_DIR"
     )
     allow_plain_http: bool = Field(
         default=False,
-        description="Allow http:// in API_URL and AUTH_URL beyond this machine (leaks the token)",
+        description="Allow http:// in API_URL and AUTH_URL beyond this machine, or through a proxy "
+        "(leaks the token)",
     )
     api_url: Annotated[
         str, AfterValidator(addresses.web_address), AfterValidator(addresses.api_url)
@@ -119,6 +84,17 @@ class Settings(BaseSettings):
         default=SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F"),
         description="RabbitMQ; several nodes separated by commas are tried in turn",
     )
+    amqp_ca_file: File = Field(
+        default=None,
+        description="For amqps: PEM file of the CAs to trust, in place of the system's",
+    )
+    amqp_cert_file: File = Field(
+        default=None,
+        description="For amqps: PEM file of a client certificate, if RabbitMQ wants one",
+    )
+    amqp_key_file: File = Field(
+        default=None, description="PEM file of its key, which must not be encrypted"
+    )
     event_exchange: Name = Field(
         default="profile-sync.events", description="Topic exchange to publish events to"
     )
@@ -129,7 +105,7 @@ class Settings(BaseSettings):
     result_exchange: Name = Field(
         default="profile-sync.results", description="Topic exchange the results are published to"
     )
-    result_queue: Annotated[str, AfterValidator(_short)] = Field(
+    result_queue: Annotated[str, AfterValidator(kinds.short)] = Field(
         default="profile-sync.results",
         description="Quorum queue bound to it with `#`; set to nothing, no queue is declared",
     )
@@ -147,7 +123,7 @@ class Settings(BaseSettings):
         description="Deliveries of one event after which RabbitMQ dead-letters it by itself; "
         "an existing queue keeps its own",
     )
-    databases: Annotated[str, AfterValidator(_databases)] = Field(
+    databases: Annotated[str, AfterValidator(kinds.databases)] = Field(
         default="",
         description="Databases that events may write to, by id or name as events write them, "
         "separated by commas; unset: any",
@@ -195,16 +171,16 @@ class Settings(BaseSettings):
         description="Seconds to finish after SIGTERM; over 2 x REQUEST_TIMEOUT, and below the "
         "pod's grace period",
     )
-    unroutable_results: Annotated[Literal["pause", "drop"], BeforeValidator(_lower)] = Field(
+    unroutable_results: Annotated[Literal["pause", "drop"], BeforeValidator(kinds.lower)] = Field(
         default="pause",
         description="What becomes of a result that no queue is bound for: wait until one is, or "
         "drop it (counted)",
     )
-    read_back: Annotated[Literal["auto", "never"], BeforeValidator(_lower)] = Field(
+    read_back: Annotated[Literal["auto", "never"], BeforeValidator(kinds.lower)] = Field(
         default="auto",
         description="Read the profiles with a GET when the answer has none (each call is billed)",
     )
-    field_check: Annotated[Literal["strict", "names", "off"], BeforeValidator(_lower)] = Field(
+    field_check: Annotated[Literal["strict", "names", "off"], BeforeValidator(kinds.lower)] = Field(
         default="strict",
         description="Check events against the database's list of fields: names and values, names "
         "and only the values that select, or nothing",
@@ -222,7 +198,7 @@ class Settings(BaseSettings):
     result_include_secret: bool = Field(
         default=False, description="Publish the profiles' `secret` too"
     )
-    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+    timezone: Annotated[str, AfterValidator(kinds.zone)] = Field(
         default="Europe/Amsterdam",
         description="Time zone of the dates in the API's answers, to tell a new profile by",
     )
@@ -230,10 +206,10 @@ class Settings(BaseSettings):
     http_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         default=8000, description="Its port; 0 picks a free one"
     )
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
-        Field(default="info", description="debug adds lines for every event")
-    )
-    log_format: Annotated[Literal["json", "text"], BeforeValidator(_lower)] = Field(
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], BeforeValidator(kinds.lower)
+    ] = Field(default="info", description="debug adds lines for every event")
+    log_format: Annotated[Literal["json", "text"], BeforeValidator(kinds.lower)] = Field(
         default="json", description="One line a fact, on standard output"
     )
     secrets_dir: str = Field(
@@ -260,6 +236,43 @@ class Settings(BaseSettings):
                 "plain http would show the token to the network: use https, "
                 f"or set {PREFIX}ALLOW_PLAIN_HTTP=true"
             )
+        return value
+
+    @field_validator("api_url", "auth_url")
+    @classmethod
+    def _no_token_to_a_proxy(cls, value: str, info: ValidationInfo) -> str:
+        if info.field_name == "auth_url" and not info.data.get("api_url", "").endswith("/v4"):
+            return value
+        seen = proxies.proxy_for(value) and value.startswith("http:")
+        if seen and not info.data.get("allow_plain_http"):
+            raise ValueError(
+                "plain http would show the token to the proxy: name the host in NO_PROXY, "
+                f"or set {PREFIX}ALLOW_PLAIN_HTTP=true"
+            )
+        return value
+
+    @field_validator("amqp_ca_file", "amqp_cert_file", "amqp_key_file")
+    @classmethod
+    def _serves_tls(cls, value: str | None, info: ValidationInfo) -> str | None:
+        urls = info.data.get("amqp_url")
+        if value and urls and not addresses.any_encrypted(urls.get_secret_value()):
+            raise ValueError("has no use: no URL in AMQP_URL begins with amqps://")
+        if value and info.field_name != "amqp_key_file":
+            tls.trusting(value)  # a client certificate can be read as a CA's is
+        return value
+
+    @field_validator("amqp_key_file")
+    @classmethod
+    def _fits_the_certificate(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if "amqp_cert_file" not in info.data:
+            return value
+        certificate = info.data["amqp_cert_file"]
+        if certificate and value:
+            tls.show(tls.trusting(None), certificate, value)
+        elif certificate:
+            raise ValueError("is required with AMQP_CERT_FILE")
+        elif value:
+            raise ValueError("has no use without AMQP_CERT_FILE")
         return value
 
     @field_validator("ambiguous_wait")
@@ -302,6 +315,7 @@ class Settings(BaseSettings):
         """
         known = cls.model_fields
         faults = unknown_variables(os.environ, known) + useless_secrets(os.environ, known)
+        faults += tls.faults(os.environ)
         try:
             settings = cls(**defaults)
         except ValidationError as error:
@@ -318,6 +332,16 @@ class Settings(BaseSettings):
     def amqp_urls(self) -> list[str]:
         """The nodes to try in turn; they hold the password."""
         return addresses.split_amqp_urls(self.amqp_url.get_secret_value())
+
+    @property
+    def called(self) -> list[str]:
+        """The addresses that calls go to."""
+        return [self.api_url, self.auth_url] if self.api_url.endswith("/v4") else [self.api_url]
+
+    @property
+    def amqp_certificates(self) -> tls.Certificates:
+        """The files for amqps, to be read for each link."""
+        return tls.Certificates(self.amqp_ca_file, self.amqp_cert_file, self.amqp_key_file)
 
     @property
     def access_token_file(self) -> Path | None:
@@ -354,6 +378,7 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """What must never be printed; a password like `guest` would only garble every line."""
         passwords = {unquote(urlsplit(url).password or "") for url in self.amqp_urls}
+        passwords |= proxies.passwords(*self.called)
         return [self.access_token.get_secret_value(), *(p for p in passwords if len(p) > 5)]
 
 

@@ -1,20 +1,19 @@
-"""httpx's transport over our own connections, with an exact exception map.
+"""httpx's transport over our own connections: which one a call takes, and what it comes to.
 
-Stock httpx costs 2 ms CPU a request at 64 in flight, aiohttp's client 80 us, this 20. What matters
+Stock httpx costs 2 ms CPU a request at 64 in flight, aiohttp's client 80 us, this 25. What matters
 as much: a call is sent at most once, and what was surely never sent is kept apart from the rest.
 """
 
 import asyncio
-import socket
-import ssl
 from collections import defaultdict
-from functools import lru_cache, partial
+from collections.abc import Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
-import aiohappyeyeballs
 import httpx
 
+from service.connector import CertificateError, Connector, Proxy, ProxyRefusal, TLSError
 from service.http1 import Connection, NoReply, NotHttp, Reply, TooLate
 from service.profiles import Failure
 
@@ -22,16 +21,11 @@ CUT = "cut"
 SECONDS = "seconds"
 TARGET = "target"
 
-_KEPT = 15.0  # seconds a connection is kept without a call: servers close them after a while
-_NEXT_ADDRESS = 0.25  # seconds until a host's next address is tried as well (RFC 8305)
-
-
-class CertificateError(httpx.ConnectError):
-    """The server's certificate is not trusted, or is another server's."""
-
-
-_MISCONFIGURED = (CertificateError, httpx.UnsupportedProtocol)
+EXPLAINED = (CertificateError, TLSError, ProxyRefusal)
+_MISCONFIGURED = (*EXPLAINED, httpx.UnsupportedProtocol)
 _UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+
+_KEPT = 15.0  # seconds a connection is kept without a call: servers close them after a while
 
 
 def failure(error: httpx.RequestError) -> Failure:
@@ -61,14 +55,26 @@ class Transport(httpx.AsyncBaseTransport):
     so stay out of `request.url`; `seconds`, if given, is the time it may take. A body that ends
     early, or is over `max_body` bytes, is cut there, and the response's extension `cut` is set: its
     status says what happened all the same. There are as many connections as calls at a time.
+
+    `proxies` has the URLs of proxies by the origin that they are on the way to.
     """
 
-    def __init__(self, *, connect_timeout: float, timeout: float, max_body: int) -> None:
+    def __init__(
+        self,
+        *,
+        connect_timeout: float,
+        timeout: float,
+        max_body: int,
+        proxies: Mapping[str, str],
+    ) -> None:
         self._connect_timeout = connect_timeout
         self._timeout = timeout
-        self._max_body = max_body
+        self._proxies = {origin: Proxy.of(proxy) for origin, proxy in proxies.items()}
+        self._connector = Connector(max_body)
         self._idle: defaultdict[bytes, list[tuple[float, Connection]]] = defaultdict(list)
-        self._tls: ssl.SSLContext | None = None  # To read all CAs takes 50 ms.
+
+    async def __aenter__(self) -> Self:
+        return self
 
     async def __aexit__(
         self,
@@ -77,9 +83,6 @@ class Transport(httpx.AsyncBaseTransport):
         traceback: TracebackType | None = None,
     ) -> None:
         await self.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -94,61 +97,42 @@ class Transport(httpx.AsyncBaseTransport):
         Raises:
             httpx.TransportError: no answer came; `failure` tells the kinds apart.
         """
-        seconds: float = request.extensions.get(SECONDS, self._timeout)
         loop = asyncio.get_running_loop()
-        ends = loop.time() + seconds
-        assert isinstance(request.stream, httpx.ByteStream)  # noqa: S101
-        (body,) = request.stream
-        target: bytes = request.extensions.get(TARGET, request.url.raw_path)
-        head = _head(request.method, target, tuple(request.headers.raw), len(body))
+        ends = loop.time() + request.extensions.get(SECONDS, self._timeout)
+        written = self._written(request)
         idle = self._idle[request.url.netloc]
         connection = _newest(idle, loop.time() - _KEPT)
         if connection is None:
-            connection = await self._connect(request.url, min(self._connect_timeout, seconds))
+            seconds = min(self._connect_timeout, ends - loop.time())
+            connection = await self._connector.connect(request.url, self._proxy(request), seconds)
         try:
-            reply = await connection.exchange(head + body, ends - loop.time())
+            reply = await connection.exchange(written, ends - loop.time())
         except TooLate:
-            raise httpx.ReadTimeout("no answer in time") from None
+            raise httpx.ReadTimeout("not in time") from None
         except NotHttp:
-            raise httpx.RemoteProtocolError("what came is no answer in HTTP") from None
+            raise httpx.RemoteProtocolError("not HTTP") from None
         except NoReply:
             raise httpx.RemoteProtocolError("the connection ended") from None
         if connection.usable:
             idle.append((loop.time(), connection))
         return _Response(reply)
 
-    async def _connect(self, url: httpx.URL, seconds: float) -> Connection:
-        """Make a new connection.
+    def _proxy(self, request: httpx.Request) -> Proxy | None:
+        url = request.url
+        return self._proxies.get(f"{url.scheme}://{url.netloc.decode()}") if self._proxies else None
 
-        Raises:
-            httpx.TransportError: there is none, and so nothing was sent.
-        """
-        loop = asyncio.get_running_loop()
-        tls = None
-        if url.scheme == "https":
-            self._tls = tls = self._tls or ssl.create_default_context()
-        port = url.port or (80 if tls is None else 443)
-        try:
-            async with asyncio.timeout(seconds):
-                addresses = await loop.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
-                made = await aiohappyeyeballs.start_connection(
-                    addresses, happy_eyeballs_delay=_NEXT_ADDRESS
-                )
-                _, connection = await loop.create_connection(
-                    partial(Connection, self._max_body),
-                    sock=made,
-                    ssl=tls,
-                    server_hostname=url.host if tls else None,
-                )
-                return connection
-        except TimeoutError:
-            raise httpx.ConnectTimeout("no connection in time") from None
-        except ssl.SSLCertVerificationError as error:
-            raise CertificateError(error.verify_message) from None
-        except UnicodeError:
-            raise httpx.UnsupportedProtocol("the host is no name") from None
-        except OSError as error:
-            raise httpx.ConnectError(error.strerror or type(error).__name__) from None
+    def _written(self, request: httpx.Request) -> bytes:
+        assert isinstance(request.stream, httpx.ByteStream)  # noqa: S101
+        (body,) = request.stream
+        target: bytes = request.extensions.get(TARGET, request.url.raw_path)
+        head = _lines(tuple(request.headers.raw))
+        if self._proxies and request.url.scheme == "http" and (proxy := self._proxy(request)):
+            target = b"http://" + request.url.netloc + target
+            if proxy.login:
+                head += f"Proxy-Authorization: {proxy.login}\r\n".encode()
+        if request.method != "GET":
+            head += b"Content-Length: %d\r\n" % len(body)
+        return b"%s %s HTTP/1.1\r\n%s\r\n%s" % (request.method.encode(), target, head, body)
 
 
 def _newest(idle: list[tuple[float, Connection]], since: float) -> Connection | None:
@@ -160,11 +144,6 @@ def _newest(idle: list[tuple[float, Connection]], since: float) -> Connection | 
         elif connection.usable:
             return connection
     return None
-
-
-def _head(method: str, target: bytes, headers: tuple[tuple[bytes, bytes], ...], size: int) -> bytes:
-    length = b"" if method == "GET" else b"Content-Length: %d\r\n" % size
-    return b"%s %s HTTP/1.1\r\n%s%s\r\n" % (method.encode(), target, _lines(headers), length)
 
 
 @lru_cache(maxsize=16)  # the same few for all calls

@@ -1,6 +1,7 @@
 """Fixtures: RabbitMQ, and the programs that run against it."""
 
 import itertools
+import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,14 @@ import pytest
 from tests.programs import Service, StandIn
 from tests.rabbitmq import Broker, MissingRabbitMQ, Node, Vhost
 from tests.servers import chosen_version
+
+
+@pytest.fixture(autouse=True)
+def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take what runs on this machine out of reach of a proxy that the environment names."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")

@@ -148,11 +148,14 @@ def _without_settings() -> dict[str, str]:
     """Return this environment without the settings that its owner may have made.
 
     Bytecode is kept, whatever that owner wishes: each start would take twice as long without.
+    What runs here is on this machine, and no proxy is on the way to it.
     """
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("PROFILE_SYNC_") and name != "PYTHONDONTWRITEBYTECODE"
+        if not name.startswith("PROFILE_SYNC_")
+        and not name.lower().endswith("_proxy")
+        and name != "PYTHONDONTWRITEBYTECODE"
     }
 
 

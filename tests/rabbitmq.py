@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,19 +42,26 @@ class Node(Broker):
     """
 
     def __init__(
-        self, version: int | None = None, *, ground: Ground | None = None, peer: str | None = None
+        self,
+        version: int | None = None,
+        *,
+        ground: Ground | None = None,
+        peer: str | None = None,
+        certificates: Mapping[str, bytes] | None = None,
     ) -> None:
         """Choose the names and the ports; `start` does the rest.
 
         `version` is 4, or none for the installed RabbitMQ. A node of a cluster shares a ground
-        with the others, who keep it, and joins its peer at its first start. Raises
-        MissingRabbitMQ.
+        with the others, who keep it, and joins its peer at its first start. With `certificates`,
+        the contents of `ca.pem`, `certificate.pem` and `key.pem`, the node takes TLS on a port of
+        its own too, from clients with a certificate of that CA. Raises MissingRabbitMQ.
         """
         self._own_ground = ground is None
         self._ground = ground or Ground(find_server(version))
         self._server = self._ground.server
         self._peer = peer
-        self._ports = _Ports(*free_ports(4))
+        self._certificates = certificates
+        self._ports = _Ports(*free_ports(5))
         self._id = secrets.token_hex(4)
         self.name = f"profile-sync-{self._id}@localhost"
         self.prometheus_url = f"http://{HOST}:{self._ports.prometheus}/metrics"
@@ -90,6 +97,11 @@ class Node(Broker):
     def watchdog(self) -> int | None:
         """The process id of the watchdog, from the first start to `close`."""
         return self._ground.watchdog
+
+    @property
+    def amqps_url(self) -> str:
+        """The AMQP URL of its port for TLS."""
+        return f"amqps://{GUEST}:{GUEST}@{HOST}:{self._ports.amqps}/%2F"
 
     def start(self, timeout: float = 60) -> None:
         """Start the node and return when it takes AMQP and management requests.
@@ -159,6 +171,14 @@ class Node(Broker):
             check=True,
         )
 
+    def show(self, certificates: Mapping[str, bytes]) -> None:
+        """Replace some of the certificates of a running node; new connections see them."""
+        folder = self.folder
+        assert folder is not None
+        for name, content in certificates.items():
+            (folder / self._id / name).write_bytes(content)
+        self.control("eval", "ssl:clear_pem_cache().")
+
     def close(self) -> None:
         """End the node and remove its folder: what it would save in good order goes with it."""
         self.kill()
@@ -195,6 +215,18 @@ class Node(Broker):
                 "cluster_formation.peer_discovery_backend = classic_config",
                 f"cluster_formation.classic_config.nodes.1 = {self._peer}",
                 f"cluster_formation.classic_config.nodes.2 = {self.name}",
+            ]
+        if self._certificates:
+            for name, content in self._certificates.items():
+                (folder / name).write_bytes(content)
+            inside = self._ground.inside / self._id
+            settings += [
+                f"listeners.ssl.private = {HOST}:{self._ports.amqps}",
+                f"ssl_options.cacertfile = {inside / 'ca.pem'}",
+                f"ssl_options.certfile = {inside / 'certificate.pem'}",
+                f"ssl_options.keyfile = {inside / 'key.pem'}",
+                "ssl_options.verify = verify_peer",
+                "ssl_options.fail_if_no_peer_cert = true",
             ]
         (folder / "rabbitmq.conf").write_text("".join(f"{line}\n" for line in settings))
         return folder
@@ -260,6 +292,7 @@ class _Ports:
     distribution: int
     management: int
     prometheus: int
+    amqps: int
 
 
 def _speaks_amqp(port: int) -> bool:

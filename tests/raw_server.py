@@ -1,6 +1,7 @@
 """A server that is a socket and a function: what a client writes, byte for byte."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -62,10 +63,12 @@ class RawServer:
 
 
 @asynccontextmanager
-async def raw_server(*handlers: Handler) -> AsyncIterator[RawServer]:
-    """Serve on a free port while the block lasts."""
+async def raw_server(
+    *handlers: Handler, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[RawServer]:
+    """Serve on a free port while the block lasts, perhaps over TLS."""
     raw = RawServer(handlers)
-    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0, ssl=tls)
     raw.port = server.sockets[0].getsockname()[1]
     try:
         yield raw

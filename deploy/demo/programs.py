@@ -222,6 +222,13 @@ def _wait(program: Program, ready: Callable[[], bool], what: str) -> None:
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return this environment, its PROFILE_SYNC_ variables replaced by `settings`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    """Return this environment, its PROFILE_SYNC_ variables replaced by `settings`.
+
+    All of it is on this machine, and no proxy is on the way.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(PREFIX) and not name.lower().endswith("_proxy")
+    }
     return kept | {PREFIX + name: value for name, value in settings.items()}

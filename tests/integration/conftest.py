@@ -5,12 +5,14 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
+from tests.certificates import Authority
 from tests.programs import Service, StandIn, eventually
 from tests.rabbitmq import Vhost
 
@@ -136,6 +138,14 @@ def service(
         return running, api
 
     return start
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    """A CA that OpenSSL's own variable names, in the file `ca.pem`."""
+    made = Authority()
+    monkeypatch.setenv("SSL_CERT_FILE", made.write(tmp_path / "ca.pem"))
+    return made
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from service.broker import Link, Unpublished, Unroutable, take_link
+from service.broker import Link, Nodes, Unpublished, Unroutable, take_link
 from service.connection import LinkLost
 from service.messages import Delivery, Message, Properties
 from service.topology import Queue, Topology
@@ -21,7 +21,7 @@ DECLARED = Topology(("in", "out", "void"), (Queue("in", "in", ORDERED), Queue("o
 
 
 async def open_link(url: str, declared: Topology | None = DECLARED, confirm: float = 35) -> Link:
-    return await take_link([url], 10, confirm, declared, lambda _blocked: None)
+    return await take_link(Nodes([url]), 10, confirm, declared, lambda _blocked: None)
 
 
 @pytest.fixture
@@ -206,10 +206,10 @@ async def test_a_wrong_password_or_vhost_is_said_in_words(vhost: Vhost) -> None:
 
 async def test_the_next_node_is_tried_when_one_does_not_answer(vhost: Vhost) -> None:
     urls = ["amqp://guest:guest@127.0.0.1:1/", vhost.amqp_url]
-    taken = await take_link(urls, 10, 35, DECLARED, lambda _blocked: None)
+    taken = await take_link(Nodes(urls), 10, 35, DECLARED, lambda _blocked: None)
     await taken.give_up()
     with pytest.raises(LinkLost, match=r"127\.0\.0\.1:1: Connection refused"):
-        await take_link(urls[:1], 10, 35, DECLARED, lambda _blocked: None)
+        await take_link(Nodes(urls[:1]), 10, 35, DECLARED, lambda _blocked: None)
 
 
 async def test_what_does_not_speak_amqp_is_said_in_words() -> None:
@@ -249,7 +249,7 @@ async def test_a_frozen_broker_is_given_up_when_it_confirms_nothing(private_node
 
 async def test_an_alarm_holds_confirms_back_without_losing_the_link(private_node: Node) -> None:
     told: list[bool] = []
-    link = await take_link([private_node.amqp_url()], 10, 1, DECLARED, told.append)
+    link = await take_link(Nodes([private_node.amqp_url()]), 10, 1, DECLARED, told.append)
     limit = "set_vm_memory_high_watermark"
     await asyncio.to_thread(private_node.control, limit, "0.00001")
     try:

@@ -58,6 +58,25 @@ def test_wrong_settings_are_all_listed_by_name_and_end_with_2() -> None:
     assert "hidden-password" not in done.stderr
 
 
+def test_a_proxy_and_files_that_cannot_be_used_end_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://me:hidden-password@proxy:1080")
+    done = profile_sync(
+        "run",
+        ACCESS_TOKEN="unused",
+        AMQP_URL="amqps://rabbit",
+        AMQP_CA_FILE="/nowhere/ca.pem",
+        AMQP_KEY_FILE="/nowhere/key.pem",
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "profile-sync: 3 settings cannot be used:",
+        "  PROFILE_SYNC_API_URL: the proxy is one for socks5, and only http and https can be used, "
+        "in HTTPS_PROXY",
+        "  PROFILE_SYNC_AMQP_CA_FILE: there is no such file",
+        "  PROFILE_SYNC_AMQP_KEY_FILE: there is no such file",
+    ]
+
+
 def test_a_token_file_serves_as_well_as_a_variable(
     tmp_path: Path,
     standin: Callable[..., StandIn],

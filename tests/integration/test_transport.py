@@ -187,16 +187,6 @@ async def test_a_host_without_an_address_sends_nothing() -> None:
     assert answer.failure == "unreachable"
 
 
-async def test_plain_http_on_a_tls_port_sends_nothing() -> None:
-    async with raw_server(answer_ok) as raw:
-        url = f"https://127.0.0.1:{raw.port}/v2"
-        async with client(1, api_url=url, request_timeout=3) as api:
-            answer = await put(api)
-        assert isinstance(answer, NoResponse)
-        assert answer.failure == "unreachable"
-        assert raw.requests == []
-
-
 async def test_an_answer_over_the_limit_is_cut_and_its_connection_not_used_again() -> None:
     async def flood(_request: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n" + b" " * 10_000_000)

@@ -26,6 +26,6 @@ def _empty_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     for name in os.environ:
-        if name.startswith(PREFIX):
+        if name.startswith((PREFIX, "SSL_CERT_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv(f"{PREFIX}SECRETS_DIR", str(tmp_path_factory.getbasetemp()))

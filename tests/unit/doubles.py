@@ -171,7 +171,7 @@ class CatalogueCopernica(FakeCopernica):
 
 
 class ScriptedCopernica(Copernica):
-    """The real client over a function instead of a socket; aiohttp has no part in it."""
+    """The real client over a function instead of a socket."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The client over a scripted transport; what aiohttp puts on the wire is for integration tests."""
+"""The client over a scripted transport; what is on the wire is for integration tests."""
 
 import asyncio
 import json

@@ -2,12 +2,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.environment import PREFIX, unknown_variables
 from service.settings import Settings, WrongSettings
+from service.tls import Certificates
+from tests.certificates import Authority, write_pair
 
+AUTHORITY = Authority()
+ENCRYPTED = {"AMQP_URL": "amqp://rabbit-1,amqps://rabbit-2"}
 TOKEN = "tok-qx7v9"
 PASSWORD = "pw-qx7v9"
 
@@ -455,3 +465,114 @@ def test_forgives_a_slash_too_many_and_another_case(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PROFILE_SYNC_LOG_LEVEL", "WARNING")
     settings = Settings.load()
     assert (settings.api_url, settings.log_level) == ("https://api.copernica.com/v3", "warning")
+
+
+class TestAProxy:
+    def test_must_be_of_a_kind_that_can_be_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ALL_PROXY", "socks5://me:hidden@proxy:1080")
+        assert faults(monkeypatch) == [
+            "PROFILE_SYNC_API_URL: the proxy is one for socks5, and only http and https can be "
+            "used, in ALL_PROXY"
+        ]
+        monkeypatch.setenv("NO_PROXY", "api.copernica.com")
+        assert Settings.load()
+        assert faults(monkeypatch, API_URL="https://api.copernica.com/v4") == [
+            "PROFILE_SYNC_AUTH_URL: the proxy is one for socks5, and only http and https can be "
+            "used, in ALL_PROXY"
+        ]
+
+    def test_must_not_see_the_token(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTP_PROXY", "http://proxy")
+        assert loaded(monkeypatch)
+        assert faults(monkeypatch, API_URL="http://127.0.0.1:8080/v2") == [
+            "PROFILE_SYNC_API_URL: plain http would show the token to the proxy: name the host in "
+            "NO_PROXY, or set PROFILE_SYNC_ALLOW_PLAIN_HTTP=true"
+        ]
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        assert Settings.load()
+        monkeypatch.delenv("NO_PROXY")
+        assert loaded(monkeypatch, ALLOW_PLAIN_HTTP="true")
+
+    def test_has_a_password_that_is_a_secret(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", "http://me:p%40ssw0rd@proxy")
+        assert "p@ssw0rd" in Settings.load().secrets
+
+
+class TestTheFilesForTLS:
+    def test_are_for_each_link(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        ca = AUTHORITY.write(tmp_path / "ca.pem")
+        certificate, key = write_pair(AUTHORITY.issue(), tmp_path)
+        files = {"AMQP_CA_FILE": ca, "AMQP_CERT_FILE": certificate, "AMQP_KEY_FILE": key}
+        settings = loaded(monkeypatch, **ENCRYPTED, **files)
+        assert settings.amqp_certificates == Certificates(ca, certificate, key)
+
+    def test_may_be_none_or_set_to_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert loaded(monkeypatch).amqp_certificates == Certificates()
+        nothing = {"AMQP_CA_FILE": "", "AMQP_CERT_FILE": "", "AMQP_KEY_FILE": ""}
+        assert loaded(monkeypatch, **nothing).amqp_certificates == Certificates()
+
+    def test_must_be_there(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        missing = {f"AMQP_{name}_FILE": str(tmp_path / name) for name in ("CA", "CERT", "KEY")}
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "bundle"))
+        assert faults(monkeypatch, **ENCRYPTED, **missing) == [
+            "SSL_CERT_FILE: there is no such file",
+            "PROFILE_SYNC_AMQP_CA_FILE: there is no such file",
+            "PROFILE_SYNC_AMQP_CERT_FILE: there is no such file",
+            "PROFILE_SYNC_AMQP_KEY_FILE: there is no such file",
+        ]
+
+    def test_must_hold_what_they_are_for(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        certificate, key = write_pair(AUTHORITY.issue(), tmp_path)
+        assert faults(monkeypatch, **ENCRYPTED, AMQP_CA_FILE=key, AMQP_CERT_FILE=key) == [
+            "PROFILE_SYNC_AMQP_CA_FILE: there is no certificate in it (in PEM form)",
+            "PROFILE_SYNC_AMQP_CERT_FILE: there is no certificate in it (in PEM form)",
+        ]
+        files = {"AMQP_CA_FILE": "", "AMQP_CERT_FILE": certificate, "AMQP_KEY_FILE": certificate}
+        assert faults(monkeypatch, **files) == [
+            "PROFILE_SYNC_AMQP_KEY_FILE: there is no key in it (in PEM form, not encrypted)"
+        ]
+
+    def test_are_paths_and_not_what_is_in_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        pem = AUTHORITY.pem().decode()
+        assert faults(monkeypatch, **ENCRYPTED, AMQP_CA_FILE=pem) == [
+            "PROFILE_SYNC_AMQP_CA_FILE: must be the path of a file, not what is in it"
+        ]
+
+    def test_must_fit_together(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        certificate, key = write_pair(AUTHORITY.issue(), tmp_path)
+        another = tmp_path / "another"
+        another.mkdir()
+        _, another_key = write_pair(AUTHORITY.issue(), another)
+        variables = {**ENCRYPTED, "AMQP_CERT_FILE": certificate}
+        assert faults(monkeypatch, **variables, AMQP_KEY_FILE=another_key) == [
+            "PROFILE_SYNC_AMQP_KEY_FILE: it is not the key of this certificate"
+        ]
+        assert faults(monkeypatch, AMQP_KEY_FILE="") == [
+            "PROFILE_SYNC_AMQP_KEY_FILE: is required with AMQP_CERT_FILE"
+        ]
+        assert faults(monkeypatch, AMQP_KEY_FILE=key, AMQP_CERT_FILE="") == [
+            "PROFILE_SYNC_AMQP_KEY_FILE: has no use without AMQP_CERT_FILE"
+        ]
+
+    def test_ask_for_no_password(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        certificate, key = write_pair(AUTHORITY.issue(), tmp_path)
+        encrypted = BestAvailableEncryption(b"password")
+        private = load_pem_private_key(Path(key).read_bytes(), None)
+        Path(key).write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encrypted))
+        files = {"AMQP_CERT_FILE": certificate, "AMQP_KEY_FILE": key}
+        assert faults(monkeypatch, **ENCRYPTED, **files) == [
+            "PROFILE_SYNC_AMQP_KEY_FILE: there is no key in it (in PEM form, not encrypted)"
+        ]
+
+    def test_need_a_node_that_is_reached_by_tls(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        ca = AUTHORITY.write(tmp_path / "ca.pem")
+        certificate, key = write_pair(AUTHORITY.issue(), tmp_path)
+        files = {"AMQP_CA_FILE": ca, "AMQP_CERT_FILE": certificate, "AMQP_KEY_FILE": key}
+        assert faults(monkeypatch, **files) == [
+            f"PROFILE_SYNC_{name}: has no use: no URL in AMQP_URL begins with amqps://"
+            for name in files
+        ]

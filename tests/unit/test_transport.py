@@ -3,8 +3,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from service.connector import CertificateError, ProxyRefusal, TLSError
 from service.profiles import Failure
-from service.transport import CertificateError, failure
+from service.transport import failure
 
 # What the transport raises before a byte of the request was written; all else may have been sent.
 UNSENT: dict[type[httpx.TransportError], Failure] = {
@@ -12,6 +13,8 @@ UNSENT: dict[type[httpx.TransportError], Failure] = {
     httpx.ConnectTimeout: "unreachable",
     httpx.ProxyError: "unreachable",
     CertificateError: "misconfigured",
+    TLSError: "misconfigured",
+    ProxyRefusal: "misconfigured",
     httpx.UnsupportedProtocol: "misconfigured",
 }
 
