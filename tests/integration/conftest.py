@@ -1,5 +1,6 @@
 """A sender and a reader of messages, and a service between them."""
 
+import asyncio
 import json
 import struct
 import time
@@ -10,6 +11,7 @@ from typing import Any
 
 import pika
 import pytest
+import uvloop
 from pika.adapters.blocking_connection import BlockingChannel
 
 from tests.certificates import Authority
@@ -22,7 +24,21 @@ EVENTS, RESULTS, DEAD_LETTERS = (
     "profile-sync.dead-letters",
 )
 
+_ON_THE_WIRE = {"test_transport", "test_tls", "test_web_proxy"}
+
 Arrived = tuple[pika.spec.Basic.Deliver, pika.BasicProperties, bytes]
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run async tests in the service's own loop, and those of what is on the wire in both."""
+    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+        "uvloop": uvloop.new_event_loop
+    }
+    if item.path.stem in _ON_THE_WIRE:
+        factories["asyncio"] = asyncio.new_event_loop
+    return factories
 
 
 class _RawHeader(pika.BasicProperties):
