@@ -27,22 +27,6 @@ _KEPT_HEADERS = {
 _REFUSED_AGAIN = 60.0  # seconds after a refused token in which another one is not replaced
 
 
-class _NoCookies(httpx.Cookies):
-    def extract_cookies(self, response: httpx.Response) -> None:
-        """Keep none: a cookie must not travel from one event's call to the next."""
-
-
-class _Client(httpx.AsyncClient):
-    """httpx's client without its cookie jar, which also costs more than the rest of a send."""
-
-    _none = _NoCookies()
-
-    @property  # type: ignore[misc]
-    def cookies(self) -> httpx.Cookies:
-        """Give the jar that stays empty."""
-        return self._none
-
-
 class _Request(httpx.Request):
     """A request of parts that are made once: httpx would copy them for each."""
 
@@ -166,19 +150,17 @@ class Copernica:
         rate = settings.rate_limit
         self._limiter = AsyncLimiter(1, 1 / rate) if rate else None  # one by one: no bursts
         self._metrics = metrics
-        self._client = _Client(
-            transport=Transport(
-                connect_timeout=settings.connect_timeout,
-                timeout=settings.request_timeout,
-                max_body=settings.max_response_bytes,
-                proxies=_proxies(settings.called),
-            ),
-            follow_redirects=False,
-            trust_env=False,
+        # Not by way of httpx's client: its redirects, cookies and logins are not wanted, and cost
+        # as much as all the rest of a call.
+        self._transport: httpx.AsyncBaseTransport = Transport(
+            connect_timeout=settings.connect_timeout,
+            timeout=settings.request_timeout,
+            max_body=settings.max_response_bytes,
+            proxies=_proxies(settings.called),
         )
 
     async def __aenter__(self) -> Self:
-        await self._client.__aenter__()
+        await self._transport.__aenter__()
         return self
 
     async def __aexit__(
@@ -189,7 +171,7 @@ class Copernica:
     ) -> None:
         if self._tokens is not None:
             self._tokens.close()
-        await self._client.__aexit__(exc_type, exc_value, traceback)
+        await self._transport.__aexit__(exc_type, exc_value, traceback)
 
     async def turn(self) -> None:
         """Wait until RATE_LIMIT allows one more call."""
@@ -274,13 +256,14 @@ class Copernica:
         started = time.perf_counter()
         self._metrics.in_flight.inc()
         try:
-            response = await self._client.send(server.request(call, token, seconds))
+            request = server.request(call, token, seconds)
+            response = await self._transport.handle_async_request(request)
+            body = await response.aread()
         except httpx.RequestError as error:
             answer: Answer = NoResponse(failure(error), _words(error))
             status = type(error).__name__
         else:
             # The answer of AUTH_URL is a token; no other may repeat one.
-            body = response.content
             body = body if server is self._auth else self._without_tokens(body, token)
             answer = Response(
                 response.status_code, _kept(response.headers), body, response.extensions[CUT]

@@ -180,7 +180,7 @@ class ScriptedCopernica(Copernica):
         answer: Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]],
     ) -> None:
         super().__init__(settings, metrics)
-        self._client._transport = httpx.MockTransport(answer)  # type: ignore[arg-type] # httpx wants a coroutine
+        self._transport = httpx.MockTransport(answer)  # type: ignore[arg-type] # httpx wants a coroutine
 
 
 def profiles(*content: dict[str, Any], status: int = 200, **headers: str) -> Response:
