@@ -71,11 +71,13 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         try:
             return await waiter
+        except BaseException:
+            # It may have been cancelled: an answer still to come is nobody's.
+            self._waiter = None
+            self._transport.abort()
+            raise
         finally:
             timer.cancel()
-            if self._waiter is not None:  # cancelled: an answer still to come is nobody's
-                self._waiter = None
-                self._transport.abort()
 
     def close(self) -> None:
         """End the connection; an answer that is waited for does not come any more."""

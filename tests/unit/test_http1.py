@@ -230,6 +230,16 @@ async def test_a_cancelled_exchange_ends_the_connection() -> None:
     assert wire.closing
 
 
+async def test_an_exchange_that_is_cancelled_as_its_answer_comes_ends_the_connection() -> None:
+    connection, wire = connect()
+    call = await begin(connection)
+    call.cancel()
+    connection.data_received(WHOLE)
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert wire.closing
+
+
 async def test_a_connection_that_ends_between_exchanges_is_not_usable() -> None:
     connection, wire = connect()
     call = await begin(connection)
