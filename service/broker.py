@@ -10,6 +10,7 @@ import dataclasses
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -79,8 +80,9 @@ class Link:
         self._unconfirmed: dict[int, tuple[asyncio.Future[None], Message, float]] = {}
         self._confirm_watch = self._loop.call_later(1, self._check_confirms)
         self.lost.add_done_callback(self._on_lost)
+        self._fresh: Channel | None = None
+        self._opening: asyncio.Task[None] | None = None
         guarded, connection = publishing.guarded, publishing.connection
-        publishing.channel.add_on_return_callback(guarded(self._on_return))
         self._on_blocked = on_blocked
         connection.add_on_connection_blocked_callback(guarded(lambda *_: self._block(True)))
         connection.add_on_connection_unblocked_callback(guarded(lambda *_: self._block(False)))
@@ -135,6 +137,8 @@ class Link:
         if self.lost.done():
             confirmed.set_exception(LinkLost(self.lost.result()))
             return confirmed
+        if self._fresh is not None and not self._unconfirmed:
+            self._use_other_channel(self._fresh)
         self._published += 1
         self._unconfirmed[self._published] = (confirmed, message, time.monotonic())
         try:
@@ -157,8 +161,39 @@ class Link:
         self._publishing.lose("given up")
         await asyncio.gather(self._consuming.close(), self._publishing.close())
 
-    def on_confirm(self, frame: Any) -> None:
+    async def take_confirms(self, channel: Channel) -> None:
+        """Let RabbitMQ confirm, or return, what is published on a channel.
+
+        Raises:
+            LinkLost: with the reason in words.
+        """
+        line = self._publishing
+        channel.add_on_return_callback(line.guarded(self._on_return))
+        on_confirm = line.guarded(self._on_confirm)
+        await line.rpc(partial(channel.confirm_delivery, on_confirm))
+
+    async def _open_other_channel(self) -> None:
+        """Have another channel for what is published next.
+
+        Where a queue has refused a message, RabbitMQ 3.10 refuses all others, even when the policy
+        is gone that limited the queue.
+        """
+        with suppress(LinkLost):
+            channel = await self._publishing.open_channel()
+            await self.take_confirms(channel)
+            self._fresh = channel
+        self._opening = None
+
+    def _use_other_channel(self, fresh: Channel) -> None:
+        used, self._publishing.channel, self._fresh = self._publishing.channel, fresh, None
+        self._published = 0
+        if used.is_open:
+            used.close()
+
+    def _on_confirm(self, frame: Any) -> None:
         """Take RabbitMQ's confirm of one message, or of all up to one."""
+        if frame.channel_number != self._publishing.channel.channel_number:
+            return  # Of a message that was returned there before.
         method = frame.method
         last = method.delivery_tag
         for tag in [t for t in self._unconfirmed if t <= last] if method.multiple else [last]:
@@ -170,6 +205,8 @@ class Link:
                 confirmed.set_result(None)
             else:
                 confirmed.set_exception(Unpublished("a queue refused it (is it full?)"))
+                if self._fresh is None and self._opening is None:
+                    self._opening = self._loop.create_task(self._open_other_channel())
 
     def _block(self, blocked: bool) -> None:
         self._blocked = blocked
@@ -248,8 +285,7 @@ async def take_link(
                 await consuming.open(url, heartbeat, "consume", encrypted)
                 await _declare(publishing, declared)
                 link = Link(consuming, publishing, heartbeat, confirm_timeout, on_blocked)
-                confirm = publishing.guarded(link.on_confirm)
-                await publishing.rpc(partial(publishing.channel.confirm_delivery, confirm))
+                await link.take_confirms(publishing.channel)
                 return link
         except BaseException as error:
             publishing.lose("no answer for too long")

@@ -131,8 +131,22 @@ class Line:
             self.connection = _Connection(self._loop, parameters, on_open_callback, lose)
 
         await self.rpc(connect, "on_open_callback")
-        self.channel = await self.rpc(self.connection.channel, "on_open_callback")
-        self.channel.add_on_close_callback(lose)
+        self.channel = await self.open_channel()
+
+    async def open_channel(self) -> Channel:
+        """Open one more channel; the end of one that is not in use loses nothing.
+
+        Raises:
+            LinkLost: with the reason in words.
+        """
+
+        def lose(closed: Channel, error: BaseException) -> None:
+            if closed is getattr(self, "channel", closed):
+                self.lose(_words(error))
+
+        channel: Channel = await self.rpc(self.connection.channel, "on_open_callback")
+        channel.add_on_close_callback(self.guarded(lose))
+        return channel
 
     async def rpc(self, start: Callable[..., object], callback: str = "callback") -> Any:
         """Start one operation of pika; wait for its callback, or for the end of the link."""

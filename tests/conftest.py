@@ -39,16 +39,16 @@ def vhost(broker: Broker) -> Iterator[Vhost]:
     broker.delete_vhost(fresh.name)
 
 
-@pytest.fixture(scope="module")
-def _module_node() -> Iterator[Node]:
+@pytest.fixture(scope="session")
+def _other_node() -> Iterator[Node]:
     with _new_node() as node:
         yield node
 
 
 @pytest.fixture
 def private_node(request: pytest.FixtureRequest) -> Node:
-    """A node that the test may stop and kill; the next test of the file finds it running again."""
-    node: Node = request.getfixturevalue("_module_node")
+    """A node that the test may stop and kill; the next test finds it running again."""
+    node: Node = request.getfixturevalue("_other_node")
     node.start()
     return node
 

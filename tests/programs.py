@@ -140,7 +140,8 @@ class StandIn(Program):
 
     def _control(self, method: str, what: str, body: object = None) -> httpx.Response:
         url = f"{self.url}/__standin/{what}"
-        with httpx.Client(trust_env=False) as client:
+        # A long journal takes its time.
+        with httpx.Client(trust_env=False, timeout=60) as client:
             return client.request(method, url, json=body).raise_for_status()
 
 

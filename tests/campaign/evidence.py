@@ -56,9 +56,36 @@ class Ending:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A delivery, seen on the wire in seconds since 1970; its message came back `count` times."""
+
+    uid: str | None
+    count: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What a process takes up at a moment, in seconds since 1970, and what its /metrics tell.
+
+    `memory` is resident, in bytes; `page` is empty if there was no answer.
+    """
+
+    name: str
+    at: float
+    memory: int
+    files: int
+    threads: int
+    page: str = ""
+
+
 @dataclass(slots=True)
 class Evidence:
-    """All of it. `left` are the uids still in the event queue, `window` the prefetch."""
+    """All of it. `left` are the uids still in the event queue.
+
+    `window` is the prefetch, and `slots` how many calls may run at a time.
+    """
 
     sent: Sequence[Sent] = ()
     results: Sequence[Arrived] = ()
@@ -69,12 +96,24 @@ class Evidence:
     happened: Sequence[Happened] = ()
     endings: Sequence[Ending] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
-    metrics: Mapping[str, str] = field(default_factory=dict)
+    handed: Sequence[Handed] = ()
+    vitals: Sequence[Vitals] = ()
+    """Of all processes, oldest first."""
+    survivors: Sequence[str] = ()
+    """The processes that were there in the end, when the work was done."""
     tokens: Sequence[str] = ()
     window: int = 50
+    slots: int = 8
     destroyed: int = 0
     """Results that were in the result queue when it was deleted."""
     unread: Sequence[str] = ()
     """The queues that did not answer when all was over: what was in them is not known."""
     drained: bool = True
     """Whether the event queue was empty in time once all faults were over."""
+    taken: bool = True
+    """Whether RabbitMQ took events again once all faults were over."""
+
+
+def some(texts: Sequence[str]) -> str:
+    """Write the first of many."""
+    return "; ".join(texts[:5]) + (" ..." if len(texts) > 5 else "")

@@ -6,20 +6,18 @@ Each is a context: what comes before its `yield` does it, what comes after undoe
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, TypeAlias
 
 from pika.exceptions import AMQPError
 
+from tests.campaign.api_faults import API_FAULTS, Fault
 from tests.campaign.harvest import Harvest
 from tests.campaign.stage import LINKS, VHOST, Stage
 from tests.integration.conftest import DEAD_LETTERS, EVENTS, RESULTS
 from tests.programs import eventually
 from tests.rabbitmq import ApiError
-
-Fault: TypeAlias = Callable[[Stage], AbstractContextManager[None]]
 
 _POLICY = "/policies/%2F/campaign"
 
@@ -156,16 +154,18 @@ def _event_queue_deleted(stage: Stage) -> Iterator[None]:
     assert stage.load is not None
     stage.load.pause()
     try:
-        if not eventually(stage.is_idle, 10):
+        if not eventually(stage.is_idle, 30):
             raise NotDone("the event queue does not become empty")
         stage.remade = True
         connection = stage.connect()
         connection.channel().queue_delete(EVENTS)
         connection.close()
         yield
+        made = eventually(lambda: _exists(stage, EVENTS), 20)
     finally:
-        eventually(lambda: _exists(stage, EVENTS), 10)
         stage.load.go()
+    if not made:
+        raise NotDone("the service has not made its queue anew")
 
 
 def _exists(stage: Stage, queue: str) -> bool:
@@ -251,51 +251,6 @@ def _refused(stage: Stage, link: str) -> Iterator[None]:
             proxy.refuse(False)
 
 
-# The API
-
-
-@contextmanager
-def _ordered(stage: Stage, name: str, rule: Mapping[str, Any]) -> Iterator[None]:
-    stage.order(name, rule)
-    try:
-        yield
-    finally:
-        stage.relent(name)
-
-
-@contextmanager
-def _token_replaced(stage: Stage) -> Iterator[None]:
-    """No token is accepted, and the file has another one; at the end the right one is in it."""
-    stage.order("token-replaced", {"invalid_token": True})
-    stage.write_token(stage.other_token)
-    try:
-        yield
-    finally:
-        stage.write_token(stage.token)
-        stage.relent("token-replaced")
-
-
-_PUT = {"method": "PUT", "call": "database/profiles"}
-_HTML = "<html><body>Please stand by</body></html>"
-_RULES: Mapping[str, Mapping[str, Any]] = {
-    "api-429": {"status": 429, "message": "Too many requests", "headers": {"Retry-After": "1"}},
-    "api-500": {"status": 500, "rate": 0.7},
-    "api-500-after": {"status": 500, "moment": "after", "rate": 0.5, **_PUT},
-    "api-502": {"status": 502},
-    "api-503": {"status": 503},
-    "api-503-retry-after": {"status": 503, "headers": {"Retry-After": "date+2"}},
-    "api-cut-answer": {"cut": 10, "rate": 0.5},
-    "api-down": {"reset": "before"},
-    "api-empty-answer": {"empty": "after", "rate": 0.5},
-    "api-html": {"status": 200, "body": _HTML, "content_type": "text/html"},
-    "api-reset-after": {"reset": "after", "rate": 0.5},
-    "api-reset-before": {"reset": "before", "rate": 0.5},
-    "api-slow": {"latency": 1.5, "rate": 0.5},
-    "api-slow-answer": {"trickle": 0.05, "rate": 0.5},
-    "token-refused": {"invalid_token": True},
-}
-
-
 # The service
 
 
@@ -356,8 +311,7 @@ FAULTS: Mapping[str, Fault] = {
     **{f"{link}-refused": partial(_refused, link=link) for link in LINKS},
     **{f"{link}-reset": partial(_reset, link=link) for link in LINKS},
     **{f"{link}-stalled": partial(_stalled, link=link) for link in LINKS},
-    **{name: partial(_ordered, name=name, rule=rule) for name, rule in _RULES.items()},
-    "token-replaced": _token_replaced,
+    **API_FAULTS,
     "replica-added": partial(_replicas_added, count=1),
     "replicas-added": partial(_replicas_added, count=2),
     "service-frozen": _service_frozen,

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -12,19 +12,22 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, NackError, UnroutableError
 
 from tests.campaign.evidence import Sent
+from tests.campaign.pace import Pace
 from tests.integration.conftest import EVENTS
 
 
 class Load:
     """A sender in a thread of its own; `sent` is what it has tried, with what was confirmed."""
 
-    def __init__(self, urls: list[str], drawn: Iterator[Sent], rate: float, most: int) -> None:
-        """Take the AMQP URLs of the nodes, the events, how many a second and how many at most."""
+    def __init__(
+        self, urls: list[str], drawn: Iterator[Sent], pace: Pace, taken: Callable[[], int]
+    ) -> None:
+        """Take the AMQP URLs of the nodes, the events, and how many have been taken so far."""
         self.sent: list[Sent] = []
         self._urls = urls
-        self._drawn = drawn
-        self._rate = rate
-        self._most = most
+        self._drawn = filter(pace.wanted, drawn)
+        self._pace = pace
+        self._taken = taken
         self._dice = random.Random(0)  # noqa: S311 - nothing secret
         self._going, self._ended = threading.Event(), threading.Event()
         self._idle = threading.Lock()  # held while it publishes
@@ -50,13 +53,21 @@ class Load:
         self._thread.join(60)
 
     def _run(self) -> None:
-        while not self._ended.is_set() and len(self.sent) < self._most:
+        while not self._ended.is_set() and not self.over:
             self._going.wait()
+            if len(self.sent) - self._taken() > self._pace.ahead:
+                self._ended.wait(0.02)
+                continue
             with self._idle:
                 if self._going.is_set() and not self._ended.is_set():
                     self._publish_one()
-            self._ended.wait(self._dice.expovariate(self._rate))
+            self._ended.wait(self._dice.expovariate(self._pace.rate))
         self._close()
+
+    @property
+    def over(self) -> bool:
+        """True when all events have been sent."""
+        return len(self.sent) >= self._pace.most
 
     def _publish_one(self) -> None:
         channel = self._open()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 GAP = (0.5, 1.5)
-"""Seconds between the end of one fault and the begin of the next."""
+"""Seconds between the end of one fault and the begin of the next, if nothing else is said."""
 
 SETTLING = 3.0
 """Seconds without a fault at the begin: queues that were only just made must be on disk."""
@@ -62,6 +62,7 @@ API: Mapping[str, tuple[float, float]] = {
     "api-slow-answer": (0.5, 2.0),
     "token-refused": (0.5, 3.0),
     "token-replaced": (1.0, 3.0),
+    "token-revoked": (2.0, 5.0),
 }
 
 PROCESS: Mapping[str, tuple[float, float]] = {
@@ -85,18 +86,24 @@ class Injection:
     seconds: float
 
 
+HARMLESS = sorted({*DURATIONS} - {*PROCESS, *CLUSTER, "memory-alarm-and-kill"})
+"""Those that leave a single process at work from begin to end."""
+
+
 def kinds(nodes: int) -> list[str]:
     """Name the kinds of fault that are possible with so many nodes."""
     return sorted(kind for kind in DURATIONS if nodes > 1 or kind not in CLUSTER)
 
 
-def plan(seed: int, seconds: float, of: Sequence[str]) -> list[Injection]:
+def plan(
+    seed: int, seconds: float, of: Sequence[str], gap: tuple[float, float] = GAP
+) -> list[Injection]:
     """Draw the faults of a campaign, in their order; each kind once before any comes again."""
     dice = random.Random(f"plan {seed}")  # noqa: S311 - nothing secret
     drawn: list[Injection] = []
     for kind in _shuffled(dice, of):
         lasts = dice.uniform(*DURATIONS[kind])
-        at = _begin(dice, drawn)
+        at = _begin(dice, drawn, gap)
         if at + lasts > seconds:
             return drawn
         drawn.append(Injection(kind, round(at, 3), round(lasts, 3)))
@@ -108,8 +115,8 @@ def _shuffled(dice: random.Random, of: Sequence[str]) -> Iterator[str]:
         yield from dice.sample(of, len(of))
 
 
-def _begin(dice: random.Random, drawn: Sequence[Injection]) -> float:
+def _begin(dice: random.Random, drawn: Sequence[Injection], gap: tuple[float, float]) -> float:
     if drawn and dice.random() < OVERLAPPING:
         return drawn[-1].at + dice.random() * drawn[-1].seconds
     end = max((each.at + each.seconds for each in drawn), default=SETTLING)
-    return end + dice.uniform(*GAP)
+    return end + dice.uniform(*gap)

@@ -12,6 +12,9 @@ _HOST = "127.0.0.1"
 _CHUNK = 65_536
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no seconds
 
+Reader = Callable[[bytes], None]
+"""Reads what one connection brings from the upstream."""
+
 # One side of a connection; and what waits to be carried: when it is due, and bytes, the end (b"")
 # or a reset (None).
 _End = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -22,12 +25,14 @@ class Proxy:
     """Carries connections from `port` to a port of 127.0.0.1, in a thread of its own.
 
     Faults have happened when their method returns. Each way of a connection holds 1 MiB at most;
-    then the sender waits. A connection that the upstream does not take is reset.
+    then the sender waits. A connection that the upstream does not take is reset. `tap` makes a
+    reader for each connection; it reads in the proxy's thread.
     """
 
-    def __init__(self, upstream_port: int) -> None:
+    def __init__(self, upstream_port: int, tap: Callable[[], Reader] = lambda: _unread) -> None:
         self.port = 0
         self._upstream_port = upstream_port
+        self._tap = tap
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._flowing = asyncio.Event()
@@ -105,10 +110,10 @@ class Proxy:
             await self._flowing.wait()
             await self._connect(ends)
             async with asyncio.TaskGroup() as ways:
-                for source, target in (ends, ends[::-1]):
+                for (source, target), read in ((ends, _unread), (ends[::-1], self._tap())):
                     waiting = _Waiting(14)
                     ways.create_task(self._take(source[0], waiting))
-                    ways.create_task(self._give(waiting, target[1]))
+                    ways.create_task(self._give(waiting, target[1], read))
             for _, side in ends:
                 side.close()
         except* OSError:
@@ -137,7 +142,7 @@ class Proxy:
                 content = None
             await waiting.put((self._loop.time() + self._delay, content))
 
-    async def _give(self, waiting: _Waiting, writer: asyncio.StreamWriter) -> None:
+    async def _give(self, waiting: _Waiting, writer: asyncio.StreamWriter, read: Reader) -> None:
         content: bytes | None = b"any"
         while content:
             due, content = await waiting.get()
@@ -145,6 +150,7 @@ class Proxy:
             await self._flowing.wait()
             if content is None:
                 raise ConnectionResetError
+            read(content)
             writer.write(content) if content else writer.write_eof()
             await writer.drain()
 
@@ -166,6 +172,10 @@ class Proxy:
             self._endings.add(ending := asyncio.create_task(_finish(*end)))
             ending.add_done_callback(self._endings.discard)
         await asyncio.sleep(0)
+
+
+def _unread(_: bytes) -> None:
+    pass
 
 
 async def _finish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -16,14 +16,12 @@ from tests.campaign.evidence import Evidence, Happened
 from tests.campaign.faults import FAULTS, calm, take
 from tests.campaign.harvest import Harvest
 from tests.campaign.load import Load
+from tests.campaign.pace import Pace
 from tests.campaign.plan import Injection
-from tests.campaign.stage import WINDOW, Nodes, Stage
+from tests.campaign.stage import Nodes, Stage, Wanted
 from tests.integration.conftest import EVENTS
+from tests.programs import eventually
 
-RATE = 25.0
-"""Events a second."""
-
-_MOST_EVENTS = 60_000
 _PATIENCE = 30.0  # seconds without any new result, once all faults are over, that are too many
 _LONGEST_DRAIN = 600.0  # seconds
 
@@ -41,6 +39,7 @@ class Account:
     kinds: Mapping[str, int]
     skipped: Mapping[str, str]
     folder: Path
+    evidence: Evidence = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -56,50 +55,58 @@ def campaign(
     program: Sequence[str] = SERVICE,
     *,
     nodes: Nodes | None = None,
+    pace: Pace | None = None,
     say: Say = lambda _: None,
 ) -> Account:
     """Run a campaign and judge it; its folder stays for whoever called."""
     folder = Path(tempfile.mkdtemp(prefix=f"profile-sync-campaign-{seed}-"))
-    with Stage(folder, seed, program, nodes or Nodes()) as stage:
-        load = Load([node.amqp_url() for node in stage.nodes], events(seed), RATE, _MOST_EVENTS)
-        stage.load = load
+    pace = pace or Pace()
+    with Stage(folder, seed, Wanted(program, nodes or Nodes(), pace)) as stage:
+        urls = [node.amqp_url() for node in stage.nodes]
+        stage.load = load = Load(urls, events(seed), pace, lambda: len(stage.taken))
         try:
             load.go()
             log = _inject(stage, injections, seconds, say)
-            _until(time.monotonic() + 1)
+            _persist(lambda: calm(stage))
+            taken = load.over or _takes_events(load)
         finally:
             load.end()
         say("all faults are over; waiting until the work is done")
         evidence, waited = _settle(stage, load, log)
+        evidence.taken, evidence.window, evidence.slots = taken, pace.window, pace.slots
     (folder / "evidence.txt").write_text(_written(evidence))
     numbers = {**figures(evidence), "seconds to drain": waited}
     kinds = Counter(each.kind for each in log.happened)
-    return Account(breaches(evidence), numbers, kinds, log.skipped, folder)
+    return Account(breaches(evidence), numbers, kinds, log.skipped, folder, evidence)
 
 
 def _inject(stage: Stage, injections: Sequence[Injection], seconds: float, say: Say) -> _Log:
     """Begin and end each fault at its time.
 
     What takes its time delays the rest, so that each lasts as long as it should; what would begin
-    after so many seconds does not.
+    after so many seconds, or when all events are sent, does not.
     """
+    assert stage.load is not None
     begun, late, log = time.monotonic(), 0.0, _Log()
     open_now: dict[Injection, tuple[AbstractContextManager[None], float]] = {}
     for at, each, begins in _timeline(injections):
         now = time.monotonic() - begun
         late = max(late, now - at)
         if begins and at + late < seconds:
-            _until(begun + at + late)
+            _until(begun + at + late, stage.load)
+            if stage.load.over:
+                continue
             say(f"{time.monotonic() - begun:6.1f}  {each.kind} for {each.seconds:.1f} s")
-            context = FAULTS[each.kind](stage)
+            # What does it may take its time, and do it at once.
+            context, since = FAULTS[each.kind](stage), time.time()
             if _did(context.__enter__, each.kind, log):
-                open_now[each] = (context, time.time())
+                open_now[each] = (context, since)
         elif not begins and each in open_now:
-            _until(begun + at + late)
+            _until(begun + at + late, stage.load)
             context, since = open_now.pop(each)
             _did(partial(context.__exit__, None, None, None), each.kind, log)
             log.happened.append(Happened(each.kind, since, time.time()))
-    _until(begun + seconds)
+    _until(begun + seconds, stage.load)
     return log
 
 
@@ -120,16 +127,19 @@ def _did(work: Callable[[], object], kind: str, log: _Log) -> bool:
     return True
 
 
-def _until(moment: float) -> None:
-    time.sleep(max(moment - time.monotonic(), 0))
+def _until(moment: float, load: Load) -> None:
+    """Wait for a moment, or until all events are sent."""
+    while (left := moment - time.monotonic()) > 0 and not load.over:
+        time.sleep(min(left, 0.5))
 
 
 def _settle(stage: Stage, load: Load, log: _Log) -> tuple[Evidence, float]:
-    """End all faults, wait until the work is done, end the service and gather the evidence."""
-    _persist(lambda: calm(stage))
+    """Wait until the work is done, end the service and gather the evidence."""
     begun = time.monotonic()
     drained = _drained(stage)
     waited = round(time.monotonic() - begun, 1)
+    stage.watch.end()
+    survivors = list(stage.replicas)
     while stage.replicas:
         stage.end_replica(signal.SIGTERM)
     left, unread = Harvest(EVENTS), list[str]()
@@ -146,14 +156,21 @@ def _settle(stage: Stage, load: Load, log: _Log) -> tuple[Evidence, float]:
         happened=log.happened,
         endings=stage.endings,
         outputs=stage.outputs(),
-        metrics=stage.metrics,
-        tokens=[stage.token, stage.other_token],
-        window=WINDOW,
+        handed=stage.handed,
+        vitals=stage.watch.seen,
+        survivors=survivors,
+        tokens=stage.tokens,
         destroyed=stage.destroyed,
         unread=unread,
         drained=drained,
     )
     return evidence, waited
+
+
+def _takes_events(load: Load) -> bool:
+    """Wait until RabbitMQ takes one more event; False if it does not."""
+    before = len(load.sent)
+    return eventually(lambda: any(each.confirmed for each in load.sent[before:]), 30)
 
 
 def _drained(stage: Stage) -> bool:

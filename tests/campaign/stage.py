@@ -19,16 +19,18 @@ from pika.exceptions import AMQPError
 
 from tests.campaign.brokers import Cluster
 from tests.campaign.events import seed_data
-from tests.campaign.evidence import Ending
+from tests.campaign.evidence import Ending, Handed
 from tests.campaign.harvest import Harvest
 from tests.campaign.load import Load
+from tests.campaign.pace import Pace
 from tests.campaign.proxy import Proxy
+from tests.campaign.tap import Tap
+from tests.campaign.watch import Watch
 from tests.integration.conftest import DEAD_LETTERS, EVENTS, RESULTS
 from tests.programs import Service, StandIn, eventually
 from tests.rabbitmq import ApiError, Node
 
 VHOST = "/"
-WINDOW = 200
 SETTINGS: Mapping[str, str] = {
     "REQUEST_TIMEOUT": "1",
     "CONNECT_TIMEOUT": "1",
@@ -39,9 +41,6 @@ SETTINGS: Mapping[str, str] = {
     "HOLD_TIMEOUT": "3",
     "RETRY_BASE": "0.1",
     "RETRY_MAX": "1",
-    "MAX_IN_FLIGHT": "8",
-    "PREFETCH": f"{WINDOW}",
-    "LOG_LEVEL": "debug",
 }
 """Short waits, so that much happens in a minute."""
 
@@ -49,6 +48,7 @@ LINKS = ("amqp", "api-link")
 
 _AMQP = "amqp://guest:guest@127.0.0.1:{}/%2F"
 _MOST_REPLICAS = 3
+_PAGE = 1000  # the most profiles that the API gives at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +59,34 @@ class Nodes:
     version: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What shall run: the arguments of Python that run the service, and how hard it works."""
+
+    program: Sequence[str]
+    nodes: Nodes
+    pace: Pace
+
+
 class Stage:
     """Everything that runs, each part ended by its process id when the stage is left."""
 
-    def __init__(self, folder: Path, seed: int, program: Sequence[str], wanted: Nodes) -> None:
-        """Take the folder for outputs, and the arguments of Python that run the service."""
+    def __init__(self, folder: Path, seed: int, wanted: Wanted) -> None:
+        """Take the folder for outputs."""
         self.folder = folder
-        self.token, self.other_token = (f"T0k+{secrets.token_hex(12)}/&=" for _ in range(2))
+        self.tokens: list[str] = []
+        self.token = self.new_token()
         self.replicas: dict[str, Service] = {}
         self.endings: list[Ending] = []
-        self.metrics: dict[str, str] = {}
+        self.watch = Watch(lambda: dict(self.replicas))
+        self.handed: list[Handed] = []
+        self.taken = set[str | None]()
         self.destroyed = 0
         self.remade = False
         self.results, self.dead_letters = Harvest(RESULTS), Harvest(DEAD_LETTERS)
         self.load: Load | None = None
         self._seed = seed
         self._dice = random.Random(f"stage {seed}")  # noqa: S311 - nothing secret
-        self._program = program
         self._wanted = wanted
         self._started = 0
         self._rules: dict[str, Mapping[str, Any]] = {}
@@ -87,15 +98,12 @@ class Stage:
             exits.callback(self._keep_node_logs)
             self.api = self._start_api()
             exits.callback(self.api.kill)
-            upstreams = {
-                "amqp": [node.amqp_url() for node in self.nodes],
-                "api-link": [self.api.url],
-            }
-            self.links = {
-                name: [exits.enter_context(Proxy(_port(url))) for url in urls]
-                for name, urls in upstreams.items()
-            }
+            to_nodes = [Proxy(_port(node.amqp_url()), self._tap) for node in self.nodes]
+            self.links = {"amqp": to_nodes, "api-link": [Proxy(_port(self.api.url))]}
+            for proxy in (*to_nodes, *self.links["api-link"]):
+                exits.enter_context(proxy)
             exits.callback(self._kill_all)
+            exits.enter_context(self.watch)
             self.write_token(self.token)
             self.add_replica()
             assert eventually(self.is_served, 30), f"nothing takes events: {self.outputs()}"
@@ -106,10 +114,10 @@ class Stage:
         self._exits.close()
 
     def _start_nodes(self, exits: ExitStack) -> list[Node]:
-        version = self._wanted.version
-        if self._wanted.count == 1:
-            return [exits.enter_context(Node(version))]
-        return exits.enter_context(Cluster(self._wanted.count, version)).nodes
+        nodes = self._wanted.nodes
+        if nodes.count == 1:
+            return [exits.enter_context(Node(nodes.version))]
+        return exits.enter_context(Cluster(nodes.count, nodes.version)).nodes
 
     def _start_api(self) -> StandIn:
         seed_file = self.folder / "seed.json"
@@ -119,11 +127,31 @@ class Stage:
             "--seed-file": f"{seed_file}",
             "--seed": f"{self._seed}",
             "--put-result": ("list", "empty")[self._seed % 2],
-            "--latency": '{"uniform": [0.003, 0.05]}',
-            "--think-time": "0.01",
+            **self._wanted.pace.api,
         }
         pairs = [part for pair in options.items() for part in pair]
         return StandIn(pairs, self.folder / "standin.log")
+
+    def _tap(self) -> Tap:
+        """Note what RabbitMQ hands over."""
+
+        def note(uid: str | None, count: int) -> None:
+            self.handed.append(Handed(uid, count, time.time()))
+            self.taken.add(uid)
+
+        return Tap(note)
+
+    def new_token(self) -> str:
+        """Make a token, of signs that are written in many ways; it must be told nowhere."""
+        self.tokens.append(f"T0k+{secrets.token_hex(12)}/&=")
+        return self.tokens[-1]
+
+    def revoke_token(self) -> None:
+        """Let the API know a new token, and the one before no longer."""
+        self.token = self.new_token()
+        url = f"{self.api.url}/__standin/token"
+        answer = httpx.put(url, json={"token": self.token}, trust_env=False, timeout=10)
+        answer.raise_for_status()
 
     def write_token(self, token: str) -> None:
         """Put a token into the file that the service reads, in one go."""
@@ -140,14 +168,18 @@ class Stage:
             return
         self._started += 1
         name = f"service-{self._started}"
+        pace = self._wanted.pace
         settings = {
             **SETTINGS,
+            "MAX_IN_FLIGHT": f"{pace.slots}",
+            "PREFETCH": f"{pace.window}",
+            "LOG_LEVEL": pace.log_level,
             "AMQP_URL": ",".join(_AMQP.format(proxy.port) for proxy in self.links["amqp"]),
             "API_URL": f"http://127.0.0.1:{self.links['api-link'][0].port}/v2",
             "SECRETS_DIR": f"{self.folder / 'secrets'}",
         }
         env = {f"PROFILE_SYNC_{each}": value for each, value in settings.items()}
-        self.replicas[name] = Service(env, self.folder / f"{name}.log", self._program)
+        self.replicas[name] = Service(env, self.folder / f"{name}.log", self._wanted.program)
 
     def end_replica(self, how: signal.Signals) -> None:
         """End the process that has run longest, by SIGTERM or SIGKILL, and note how it went."""
@@ -155,7 +187,7 @@ class Stage:
             return
         name = next(iter(self.replicas))
         replica = self.replicas.pop(name)
-        self._note_metrics(name, replica)
+        self.watch.look(name, replica)
         by_itself = replica.process.poll()
         begun = time.monotonic()
         if by_itself is None:
@@ -163,11 +195,6 @@ class Stage:
         asked = how.name if by_itself is None else ""
         code = replica.process.returncode
         self.endings.append(Ending(name, asked, code, time.monotonic() - begun))
-
-    def _note_metrics(self, name: str, replica: Service) -> None:
-        with suppress(httpx.HTTPError):
-            text = httpx.get(f"{replica.http_url}/metrics", trust_env=False, timeout=1).text
-            self.metrics[f"metrics of {name}"] = text
 
     def _kill_all(self) -> None:
         for replica in self.replicas.values():
@@ -265,10 +292,14 @@ class Stage:
     def profiles(self) -> list[dict[str, Any]]:
         """Read all profiles of the database."""
         url = f"{self.api.url}/v2/database/1234/profiles"
-        query = {"access_token": self.token, "limit": "100000"}
-        answer = httpx.get(url, params=query, trust_env=False, timeout=30)
-        found: list[dict[str, Any]] = answer.raise_for_status().json()["data"]
-        return found
+        found: list[dict[str, Any]] = []
+        while True:
+            query = {"access_token": self.token, "start": f"{len(found)}", "limit": f"{_PAGE}"}
+            answer = httpx.get(url, params=query, trust_env=False, timeout=30)
+            page = answer.raise_for_status().json()["data"]
+            found += page
+            if len(page) < _PAGE:
+                return found
 
 
 def _port(url: str) -> int:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.campaign.accountant import breaches, figures
-from tests.campaign.evidence import Arrived, Ending, Evidence, Happened, Sent
+from tests.campaign.evidence import Arrived, Ending, Evidence, Handed, Happened, Sent, Vitals
 from tests.campaign.order import Write, steps
 
 TOKEN = "T0k+secret/&="
@@ -63,6 +63,30 @@ def profile(key: str, number: int) -> dict[str, Any]:
     return {"fields": {"customerid": key, "firstname": f"{number}"}}
 
 
+NAME, MB = "service-1", 2**20
+
+
+def page(finished: int = 3, received: int = 3, more: str = "", **gauges: float) -> str:
+    """What the one replica tells."""
+    told = {"lanes": 0, "in_flight": 0, "sleeping_events": 0, "oldest_event_seconds": 0}
+    lines = [f"profile_sync_{name} {value}" for name, value in {**told, **gauges}.items()]
+    counted = 'profile_sync_events_finished_total{outcome="updated",reason=""}'
+    lines += ["# TYPE profile_sync_broker_links counter", "profile_sync_broker_links_total 1"]
+    lines += ["# TYPE profile_sync_events_received counter"]
+    lines += [f"profile_sync_events_received_total {received}"]
+    lines += ["# TYPE profile_sync_events_finished counter", f"{counted} {finished}", more]
+    return "\n".join([*lines, ""])
+
+
+def vitals(at: float, text: str = "", **more: int) -> Vitals:
+    seen: dict[str, int] = {"memory": 60 * MB, "files": 20, "threads": 2, **more}
+    return Vitals(NAME, at, page=text or page(), **seen)
+
+
+def at_last(text: str = "", **more: int) -> dict[str, Any]:
+    return {"vitals": [vitals(0), vitals(10), vitals(60, text, **more)]}
+
+
 FIRST, SECOND = event("a", 1), event("a", 2)
 BAD = event("bad", 1, reason="invalid-json")
 KILLED = Happened("service-killed", 0, 1)
@@ -78,7 +102,9 @@ def in_order() -> Evidence:
         profiles=[profile("a", 2)],
         endings=[Ending("service-1", "SIGTERM", 0, 0.5)],
         outputs={"service-1.log": '{"message": "started"}\n'},
-        metrics={"metrics of service-1": "up 1"},
+        handed=[Handed(FIRST.uid, 0, 10), Handed(SECOND.uid, 0, 11), Handed(BAD.uid, 0, 12)],
+        vitals=[vitals(0), vitals(10), vitals(60)],
+        survivors=[NAME],
         tokens=[TOKEN],
     )
 
@@ -117,16 +143,38 @@ VIOLATIONS: list[tuple[str, dict[str, Any]]] = [
     ("I7", {"dead_letters": [*in_order().dead_letters, letter(FIRST, None)]}),
     ("I8", {"drained": False}),
     ("I8", {"left": [SECOND.uid]}),
+    ("I8", {"taken": False}),
+    ("I8", {"handed": [Handed(FIRST.uid, 0, 10), Handed(FIRST.uid, 1, 11)]}),
+    ("I8", {"handed": [Handed(FIRST.uid, 2, 11)], "happened": [Happened("api-500", 9, 10)]}),
+    ("I8", {"handed": [Handed(FIRST.uid, 1, 50)], "happened": [Happened("api-500", 1, 20)]}),
+    ("I8", {"handed": [Handed(FIRST.uid, 20, 11)], "happened": [Happened("x", 0, 10)] * 30}),
     ("I9", {"endings": [Ending("service-1", "", 1, 0)]}),
     ("I9", {"endings": [Ending("service-1", "SIGTERM", 1, 0)]}),
     ("I9", {"endings": [Ending("service-1", "SIGTERM", 0, 20)]}),
     ("I11", {"outputs": {"service-1.log": json.dumps({"url": f"?access_token={TOKEN}"})}}),
     ("I11", {"outputs": {"service-1.log": json.dumps({"url": quote(TOKEN, safe="")})}}),
-    ("I11", {"metrics": {"metrics of service-1": TOKEN}}),
+    ("I10", {"vitals": []}),
+    ("I10", at_last(memory=81 * MB)),
+    ("I10", at_last(files=29)),
+    ("I10", at_last(threads=9)),
+    ("I10", at_last(page(lanes=1))),
+    ("I10", at_last(page(in_flight=1))),
+    ("I10", at_last(page(sleeping_events=2))),
+    ("I10", at_last(page(oldest_event_seconds=0.1))),
+    ("I10", at_last("profile_sync_lanes 0\n")),
+    ("I11", at_last(f"# {TOKEN}\n")),
     ("I11", {"dead_letters": [replace(letter(BAD, "invalid-json"), headers={"x": TOKEN})]}),
     ("I12", {"journal": [*in_order().journal, put("a", 2, 12, path="/v2/database/1/fields")]}),
     ("I12", {"journal": [*in_order().journal, put("a", 2, 12, path="/v2/../x")]}),
     ("I12", {"journal": [*in_order().journal, put("a", 2, 12, query=[])]}),
+    ("I14", at_last(page(finished=2))),
+    ("I14", at_last(page(finished=4))),
+    ("I14", {"results": [*in_order().results, result(event("b", 1))]}),
+    ("I14", {"survivors": ["service-2"]}),
+    ("I14", {"vitals": [vitals(0), vitals(10, page(finished=4)), vitals(60)]}),
+    ("I14", at_last(page(more='profile_sync_retries_total{cause="tokens"} 1'))),
+    ("I14", at_last(page(more='profile_sync_api_requests_total{call="x",status="2xx"} 1'))),
+    ("I14", at_last(page(more='profile_sync_api_requests_total{key="a"} 1'))),
     ("I15", {"outputs": {"service-1.log": "Traceback\n"}}),
 ]
 
@@ -139,7 +187,7 @@ def test_each_invariant_catches_its_violation(invariant: str, changes: dict[str,
 @pytest.mark.parametrize("shift", range(3))
 def test_a_token_inside_of_base64_is_found(shift: int) -> None:
     coded = b64encode(b"u" * shift + f"{TOKEN}:and more".encode()).decode()
-    assert broken(replace(in_order(), metrics={"m": f"Basic {coded}"})) == ["I11"]
+    assert broken(replace(in_order(), **at_last(page(more=f"# Basic {coded}")))) == ["I11"]
 
 
 def test_what_is_left_in_the_queue_is_not_lost() -> None:
@@ -162,6 +210,7 @@ def test_an_event_that_was_not_confirmed_may_end_or_not() -> None:
         results=[*in_order().results, result(unsure)],
         journal=[*in_order().journal, put("a", 3, 12)],
         profiles=[profile("a", 3)],
+        **at_last(page(4, 4)),
     )
     assert broken(ended) == []
 

@@ -51,6 +51,7 @@ def takes_connections(node: Node) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alarm", [memory_alarm, disk_alarm])
 def test_an_alarm_blocks_who_publishes_until_it_ends(
     private_node: Node, alarm: Callable[[Node], AbstractContextManager[None]]
@@ -76,6 +77,7 @@ def _hears(opened: BlockingChannel, said: list[str], what: str) -> bool:
     return what in said
 
 
+@pytest.mark.slow
 def test_closed_connections_end_with_their_code(private_node: Node) -> None:
     with channel(private_node.amqp_url()) as opened:
         close_connections(private_node, "for a test")
@@ -85,6 +87,7 @@ def test_closed_connections_end_with_their_code(private_node: Node) -> None:
     assert "for a test" in closed.value.reply_text
 
 
+@pytest.mark.slow
 def test_suspended_listeners_refuse_and_keep_who_is_there(private_node: Node) -> None:
     with channel(private_node.amqp_url()) as opened:
         with suspended_listeners(private_node):
@@ -103,6 +106,7 @@ def test_a_stopped_app_comes_back_with_its_messages(private_node: Node) -> None:
     assert take(private_node.amqp_url(), "kept") == b"still here"
 
 
+@pytest.mark.slow
 def test_a_frozen_node_says_nothing_until_it_is_thawed(private_node: Node) -> None:
     address = ("127.0.0.1", pika.URLParameters(private_node.amqp_url()).port)
     private_node.freeze()
@@ -288,6 +292,7 @@ def test_rabbitmq_4_that_is_not_here_is_explained(
         Node(4)
 
 
+@pytest.mark.slow
 def test_the_nodes_of_tests_have_the_chosen_version(private_node: Node) -> None:
     version: str = private_node.api("GET", "/overview")["rabbitmq_version"]
     assert chosen_version() in (None, int(version.partition(".")[0]))

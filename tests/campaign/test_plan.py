@@ -8,7 +8,7 @@ import pytest
 from tests.campaign.events import HOT, KEYS, events
 from tests.campaign.evidence import MANY
 from tests.campaign.faults import FAULTS
-from tests.campaign.plan import CLUSTER, DURATIONS, SETTLING, kinds, plan
+from tests.campaign.plan import CLUSTER, DURATIONS, HARMLESS, PROCESS, SETTLING, kinds, plan
 
 
 def test_the_same_seed_gives_the_same_plan_and_the_same_events() -> None:
@@ -32,11 +32,22 @@ def test_no_kind_comes_twice_before_each_has_come_once(seed: int) -> None:
 
 
 def test_faults_follow_each_other_and_a_fifth_overlaps() -> None:
-    drawn = plan(1, 36_000, kinds(1))
-    assert all(each.at >= SETTLING and each.at + each.seconds <= 36_000 for each in drawn)
+    drawn = plan(1, 12_000, kinds(1))
+    assert all(each.at >= SETTLING and each.at + each.seconds <= 12_000 for each in drawn)
     pairs = list(pairwise(drawn))
     overlapping = sum(after.at <= before.at + before.seconds for before, after in pairs)
     assert 0.18 < overlapping / len(pairs) < 0.22
+
+
+def test_faults_come_as_seldom_as_is_wished() -> None:
+    often, seldom = (len(plan(1, 3600, kinds(1), gap)) for gap in ((0.5, 1.5), (20, 30)))
+    assert often > 5 * seldom
+    assert seldom > 100
+
+
+def test_no_harmless_fault_ends_a_process() -> None:
+    assert len(HARMLESS) > 25
+    assert not {*HARMLESS} & {*PROCESS, *CLUSTER, "memory-alarm-and-kill"}
 
 
 def test_a_plan_without_kinds_is_empty() -> None:

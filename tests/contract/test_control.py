@@ -133,6 +133,24 @@ def hushed(seed_file: Path) -> Iterator[StandIn]:
         yield standin
 
 
+def test_58_the_token_can_be_replaced(seed_file: Path) -> None:
+    """The old one is refused from then on, as one that was revoked."""
+    with running("--seed-file", str(seed_file), "--token", TOKEN) as standin:
+
+        def status(token: str) -> int:
+            return standin.send("GET", f"/v2/identity?access_token={token}").status_code
+
+        assert (status(TOKEN), status("another")) == (200, 400)
+        assert standin.send("PUT", "/__standin/token", json={"token": "another"}).is_success
+        assert (status(TOKEN), status("another")) == (400, 200)
+        refused = standin.send("GET", f"/v2/identity?access_token={TOKEN}")
+        assert message(refused) == "Invalid access token"
+        wrong: list[object] = [{}, {"token": ""}, {"token": 1}, {"token": "x", "for": 5}, []]
+        for bad in wrong:
+            assert message(standin.send("PUT", "/__standin/token", json=bad))
+        assert status("another") == 200
+
+
 SPELLINGS = [
     "access_token=",
     "a=1&access_token=",

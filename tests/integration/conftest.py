@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pika
 import pytest
 import uvloop
 from pika.adapters.blocking_connection import BlockingChannel
 
+from tests.campaign.proxy import Proxy
+from tests.campaign.tap import Tap
 from tests.certificates import Authority
 from tests.programs import Service, StandIn, eventually
-from tests.rabbitmq import Vhost
+from tests.rabbitmq import Broker, Vhost
 
 EVENTS, RESULTS, DEAD_LETTERS = (
     "profile-sync.events",
@@ -170,6 +173,38 @@ def mail(vhost: Vhost) -> Iterator[Mail]:
     connected = Mail(vhost.amqp_url)
     yield connected
     connected.close()
+
+
+class Wire:
+    """A way to RabbitMQ by which each delivery is seen, and that can be broken: `proxy`.
+
+    `handed` has their correlation_ids, and how often each message was handed back before.
+    """
+
+    def __init__(self, vhost: Vhost) -> None:
+        self.handed: list[tuple[str | None, int]] = []
+        parts = urlsplit(vhost.amqp_url)
+        self.proxy = Proxy(parts.port or 5672, self._tap)
+        self._parts = parts
+
+    @property
+    def url(self) -> str:
+        """The AMQP URL of the vhost, by this way."""
+        login = self._parts.netloc.rpartition("@")[0]
+        return self._parts._replace(netloc=f"{login}@127.0.0.1:{self.proxy.port}").geturl()
+
+    def _tap(self) -> Tap:
+        return Tap(lambda uid, count: self.handed.append((uid, count)))
+
+
+@pytest.fixture
+def wire(vhost: Vhost) -> Iterator[Wire]:
+    """Lay a way to the test's vhost."""
+    if Broker.from_environment():
+        pytest.skip("needs a RabbitMQ on this machine to lay a way to")
+    laid = Wire(vhost)
+    with laid.proxy:
+        yield laid
 
 
 def wait_for(condition: Callable[[], bool], what: str, within: float = 20) -> None:

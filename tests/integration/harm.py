@@ -166,6 +166,17 @@ def readiness(running: Service) -> tuple[int, str]:
     return answer.status_code, answer.text.strip()
 
 
+def sample(running: Service, name: str) -> float:
+    """Read the first number of a name, labels included if need be, from a service's metrics."""
+    page = httpx.get(f"{running.http_url}/metrics", trust_env=False).text
+    return next(float(line.split()[-1]) for line in page.splitlines() if line.startswith(name))
+
+
+def oldest(running: Service) -> float:
+    """Ask a service since when it holds its oldest event, in seconds; 0 if it holds none."""
+    return sample(running, "profile_sync_oldest_event_seconds")
+
+
 def messages(running: Service) -> Iterator[str]:
     """Give the log messages of a service."""
     return (line["message"] for line in running.log())

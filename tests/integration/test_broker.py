@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from urllib.parse import quote
 
 import pytest
 
@@ -13,7 +14,7 @@ from service.connection import LinkLost
 from service.messages import Delivery, Message, Properties
 from service.topology import Queue, Topology
 from tests.integration.conftest import Mail, wait_for
-from tests.rabbitmq import Node, Vhost
+from tests.rabbitmq import Broker, Node, Vhost
 
 ORDERED = {"x-queue-type": "quorum", "x-single-active-consumer": True, "x-delivery-limit": 100}
 SMALL = {"x-max-length": 1, "x-overflow": "reject-publish"}
@@ -110,6 +111,34 @@ async def test_a_full_queue_that_rejects_makes_a_message_unpublished(link: Link)
     assert refused
     assert all(isinstance(outcome, Unpublished) for outcome in refused)
     assert "a queue refused it" in str(refused[0])
+
+
+async def test_a_queue_takes_messages_again_once_nothing_limits_it(
+    link: Link, broker: Broker, vhost: Vhost
+) -> None:
+    inbox = Inbox()
+    await link.consume("in", 100, inbox)
+    await publish(link, *NUMBERS)
+    policy = f"/policies/{quote(vhost.name, safe='')}/limit"
+    limit = {"max-length": 1, "overflow": "reject-publish"}
+    broker.api("PUT", policy, {"pattern": "^in$", "definition": limit, "apply-to": "queues"})
+
+    async def taken() -> bool:
+        (outcome,) = await asyncio.gather(link.publish(message()), return_exceptions=True)
+        return outcome is None
+
+    async with asyncio.timeout(20):
+        while await taken():
+            pass
+    broker.api("DELETE", policy)
+    async with asyncio.timeout(20):
+        while not await taken():
+            pass
+    # What was returned or refused on another channel is not mixed up with what is published now.
+    with pytest.raises(Unroutable):
+        await link.publish(message(exchange="void"))
+    await publish(link, *NUMBERS)
+    assert not link.lost.done()
 
 
 async def test_publishing_to_a_missing_exchange_loses_the_link(link: Link) -> None:
@@ -232,6 +261,7 @@ async def test_a_lost_link_leaves_no_connection_behind(link: Link) -> None:
     assert all(connection.is_closed for connection in ended)
 
 
+@pytest.mark.slow
 async def test_a_frozen_broker_is_given_up_when_it_confirms_nothing(private_node: Node) -> None:
     link = await open_link(private_node.amqp_url(), confirm=1)
     assert private_node.pid is not None
@@ -247,6 +277,7 @@ async def test_a_frozen_broker_is_given_up_when_it_confirms_nothing(private_node
         os.kill(private_node.pid, signal.SIGCONT)
 
 
+@pytest.mark.slow
 async def test_an_alarm_holds_confirms_back_without_losing_the_link(private_node: Node) -> None:
     told: list[bool] = []
     link = await take_link(Nodes([private_node.amqp_url()]), 10, 1, DECLARED, told.append)

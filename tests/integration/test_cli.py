@@ -106,6 +106,7 @@ def test_a_port_in_use_ends_with_2_and_names_the_setting(
     assert "PROFILE_SYNC_HTTP_PORT" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_missing_queue_is_said_once_and_asked_for_with_patience(
     standin: Callable[..., StandIn],
     environment: Callable[..., dict[str, str]],

@@ -12,20 +12,20 @@ import pytest
 from tests.integration.conftest import DEAD_LETTERS, EVENTS, RESULTS, Mail, wait_for
 from tests.integration.test_service import event
 from tests.programs import Service, StandIn
-from tests.rabbitmq import Node
+from tests.rabbitmq import Node, Vhost
 
 Run = Callable[[Mapping[str, str]], Service]
 
 
-def settings(node: Node, api: StandIn) -> dict[str, str]:
+def settings(amqp_url: str, api: StandIn) -> dict[str, str]:
     return {
-        "PROFILE_SYNC_AMQP_URL": node.amqp_url(),
+        "PROFILE_SYNC_AMQP_URL": amqp_url,
         "PROFILE_SYNC_API_URL": f"{api.url}/v2",
         "PROFILE_SYNC_ACCESS_TOKEN": "demo-token",
         "PROFILE_SYNC_LOG_LEVEL": "debug",
         "PROFILE_SYNC_HEARTBEAT": "2",
-        "PROFILE_SYNC_REQUEST_TIMEOUT": "2",
-        "PROFILE_SYNC_AMBIGUOUS_WAIT": "4",
+        "PROFILE_SYNC_REQUEST_TIMEOUT": "1",
+        "PROFILE_SYNC_AMBIGUOUS_WAIT": "3",
     }
 
 
@@ -64,11 +64,12 @@ def leave(mail: Mail) -> None:
     mail.close()
 
 
+@pytest.mark.slow
 def test_waits_for_a_broker_that_is_not_there_and_says_so_once(
     private_node: Node, standin: Callable[..., StandIn], run_service: Run
 ) -> None:
     private_node.stop()
-    service = run_service(settings(private_node, standin()))
+    service = run_service(settings(private_node.amqp_url(), standin()))
     wait_for(lambda: "no link to RabbitMQ; trying on" in messages(service), "the log line")
     assert httpx.get(f"{service.http_url}/livez").status_code == 200
     answer = httpx.get(f"{service.http_url}/readyz")
@@ -88,19 +89,13 @@ def test_waits_for_a_broker_that_is_not_there_and_says_so_once(
     leave(mail)
 
 
-@pytest.mark.parametrize(
-    ("end", "away"),
-    [
-        pytest.param("stop", 2.0, marks=pytest.mark.slow),
-        pytest.param("stop", 20.0, marks=pytest.mark.slow),
-        ("kill", 0.0),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("end", "away"), [("stop", 2.0), ("stop", 20.0), ("kill", 0.0)])
 def test_a_broker_that_goes_away_in_the_middle_costs_no_event(
     private_node: Node, standin: Callable[..., StandIn], run_service: Run, end: str, away: float
 ) -> None:
     api = standin("--latency", "0.05")
-    service = run_service(settings(private_node, api))
+    service = run_service(settings(private_node.amqp_url(), api))
     service.wait_ready()
     mail = Mail(private_node.amqp_url())
     mail.send(*(event(n, n % 40, create=True) for n in range(400)))
@@ -132,22 +127,20 @@ def test_a_broker_that_goes_away_in_the_middle_costs_no_event(
 
 
 def test_a_killed_service_loses_nothing(
-    private_node: Node, standin: Callable[..., StandIn], run_service: Run
+    vhost: Vhost, mail: Mail, standin: Callable[..., StandIn], run_service: Run
 ) -> None:
     api = standin("--latency", "0.02")
-    first = run_service(settings(private_node, api))
+    first = run_service(settings(vhost.amqp_url, api))
     first.wait_ready()
-    mail = Mail(private_node.amqp_url())
     mail.send(*(event(n, n, create=True) for n in range(200)))
     wait_for(lambda: mail.ready(RESULTS) > 50, "some results")
 
     os.killpg(first.process.pid, signal.SIGKILL)
 
-    second = run_service(settings(private_node, api))
+    second = run_service(settings(vhost.amqp_url, api))
     second.wait_ready()
     wait_for(lambda: done(mail, second, 200), "all events finished", 60)
     results = mail.results(mail.ready(RESULTS))
     assert {result["event_id"] for result in results} == {f"evt-{n}" for n in range(200)}
     assert second.terminate() == 0
     assert mail.ready(EVENTS) == 0
-    leave(mail)

@@ -62,6 +62,7 @@ for tests, without a token:
   GET                   /__standin/choices    what is chosen here and not known of the API;
                                               ?name=put_result gives one
   PUT DELETE            /__standin/seed       other data; DELETE goes back to the start
+  PUT                   /__standin/token      {"token": "another"}: the one before is refused
   GET                   /openapi.json         all calls, as OpenAPI 3.1
 
 some faults; a status without message or body answers with the load balancer's page in HTML:

@@ -26,11 +26,11 @@ _IDENTITY = {"id": "1", "name": "standin", "description": "Stand-in", "company":
 
 
 class Api:
-    """Answers calls from a store."""
+    """Answers calls from a store, to those who know the token."""
 
     def __init__(self, store: Store, tokens: Tokens, choices: Choices, clock: Clock) -> None:
         self._store = store
-        self._tokens = tokens
+        self.tokens = tokens
         self._choices = choices
         self._clock = clock
         self._changes = Changes(choices, clock)
@@ -63,17 +63,17 @@ class Api:
 
     def _authenticate(self, call: Call) -> Answer:
         try:
-            if self._tokens.knows(body.read(call).get("access_token")):
-                return Answer(200, self._tokens.make().encode(), (("Content-Type", "text/plain"),))
+            if self.tokens.knows(body.read(call).get("access_token")):
+                return Answer(200, self.tokens.make().encode(), (("Content-Type", "text/plain"),))
         except Refused as refused:
             return refusal(str(refused))
         return refusal("Invalid access token")
 
     def _check_token(self, call: Call, version: Version, parameters: query.Array) -> None:
         if version.bearer:
-            if not self._tokens.authorizes(call.authorization):
+            if not self.tokens.authorizes(call.authorization):
                 raise Refused("Invalid access token", self._choices.unauthorized_status)
-        elif not self._tokens.knows(parameters.get("access_token")):
+        elif not self.tokens.knows(parameters.get("access_token")):
             raise Refused("Invalid access token")
 
     async def _route(

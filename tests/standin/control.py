@@ -1,4 +1,4 @@
-"""The paths for tests, no part of the API: journal, faults, choices, data, OpenAPI document."""
+"""The paths for tests: journal, faults, choices, data, token, OpenAPI document; not of the API."""
 
 import difflib
 import json
@@ -23,6 +23,7 @@ _INDEX = {
     "faults": "/__standin/faults",
     "choices": "/__standin/choices",
     "seed": "/__standin/seed",
+    "token": "/__standin/token",
     "openapi": "/openapi.json",
 }
 
@@ -59,6 +60,7 @@ class Control:
             "/__standin/faults": (self._about_faults, ["GET", "PUT", "POST", "DELETE"]),
             "/__standin/choices": (self._about_choices, ["GET"]),
             "/__standin/seed": (self._about_seed, ["PUT", "DELETE"]),
+            "/__standin/token": (self._about_token, ["PUT"]),
             "/openapi.json": (self._about_api, ["GET"]),
         }
         return Starlette(
@@ -115,6 +117,13 @@ class Control:
         except seed.SeedError as error:
             raise _Mistake(str(error)) from error
         return empty(204)
+
+    async def _about_token(self, request: Request) -> Answer:
+        match await _value(request):
+            case {"token": str(token), **rest} if token and not rest:
+                self._api.tokens.replace(token)
+                return empty(204)
+        raise _Mistake('the body must be {"token": "..."}, with a text that is not empty')
 
     async def _about_api(self, _: Request) -> Answer:
         return Answer(200, _DOCUMENT)

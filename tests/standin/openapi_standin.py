@@ -53,6 +53,13 @@ def paths() -> dict[str, Object]:
             ),
             "delete": _call("Go back to the data of the start", {"204": answer("Done")}),
         },
+        "/__standin/token": {
+            "put": _call(
+                "Take another access token, and the one before no longer",
+                {"204": answer("Done"), **MISTAKE},
+                requestBody=body(ref("TokenTaken"), "application/json"),
+            )
+        },
         "/openapi.json": {
             "get": _call("Give this document", {"200": answer("It", {"type": "object"})})
         },
@@ -68,6 +75,7 @@ def schemas() -> Object:
         "SeedField": _seed_field(),
         "Entry": _entry(),
         "ChoiceMade": _choice(),
+        "TokenTaken": _closed({"token": {**TEXT, "minLength": 1}}, required=["token"]),
         **_FAULT["$defs"],
         "Fault": fault,
         "FaultInForce": _fault_in_force(),

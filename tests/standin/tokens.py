@@ -28,6 +28,10 @@ class Tokens:
         """Tell whether this is the access token."""
         return access_token == self._access_token
 
+    def replace(self, access_token: str) -> None:
+        """Know this one from now on, and no longer the one before; JWTs stay valid."""
+        self._access_token = access_token
+
     def make(self) -> str:
         """Return a JWT: HS256, with `iat`, `exp` and `sub`, times in seconds since 1970."""
         issued = int(self._clock.now().timestamp())
