@@ -99,6 +99,7 @@ class Line:
         self.lost = lost
         self.connection: _Connection
         self.channel: Channel
+        self._end: Callable[[BaseException], None]
 
     async def open(
         self, url: str, heartbeat: int, role: str, encrypted: ssl.SSLContext | None
@@ -119,13 +120,14 @@ class Line:
         parameters.client_properties = {"connection_name": f"profile-sync {role}"}
         parameters.ssl_options = pika.SSLOptions(encrypted) if encrypted else None
 
-        def end(_closed: object, error: BaseException) -> None:
+        def end(error: BaseException) -> None:
             broken_by = self.connection.broken_by
             if isinstance(broken_by, ssl.SSLError) and tls.to_mend(broken_by):
                 error = broken_by
             self.lose(_words(error, parameters.host, encrypted is not None))
 
-        lose = self.guarded(end)
+        self._end = end
+        lose = self.guarded(lambda _closed, error: end(error))
 
         def connect(on_open_callback: Callable[[Any], None]) -> None:
             self.connection = _Connection(self._loop, parameters, on_open_callback, lose)
@@ -142,7 +144,7 @@ class Line:
 
         def lose(closed: Channel, error: BaseException) -> None:
             if closed is getattr(self, "channel", closed):
-                self.lose(_words(error))
+                self._end(error)
 
         channel: Channel = await self.rpc(self.connection.channel, "on_open_callback")
         channel.add_on_close_callback(self.guarded(lose))

@@ -8,8 +8,8 @@ import pytest
 
 from tests.certificates import Authority
 from tests.integration.conftest import DEAD_LETTERS, EVENTS, Mail, wait_for
-from tests.integration.harm import readiness
-from tests.integration.test_pauses import count, event, sample
+from tests.integration.harm import readiness, sample
+from tests.integration.test_pauses import count, event
 from tests.programs import Service, StandIn
 from tests.tls_front import TLSFront
 
