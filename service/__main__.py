@@ -6,10 +6,10 @@ import sys
 def main() -> None:
     """Run a command; `probe`, which runs every few seconds, loads nothing that the others need."""
     if sys.argv[1:] == ["probe"]:
-        from service.readiness import main as probe  # noqa: PLC0415
+        from service.readiness import main as probe  # noqa: PLC0415 - only what is needed
 
         sys.exit(probe())
-    from service.cli import main as commands  # noqa: PLC0415
+    from service.cli import main as commands  # noqa: PLC0415 - only what is needed
 
     commands()
 

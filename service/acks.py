@@ -3,33 +3,35 @@
 No I/O: `write` is told a delivery tag, and whether it stands for all up to it.
 """
 
+import math
 from collections.abc import Callable
 
 
 class Acks:
-    """Collects the delivery tags of one channel, which count from 1 in the order of delivery."""
+    """Collects the delivery tags of one channel, which grow from delivery to delivery."""
 
     def __init__(self, write: Callable[[int, bool], None]) -> None:
         self._write = write
-        self._oldest = 1
+        self._held: dict[int, None] = {}
         self._new: list[int] = []
-        self._ahead: set[int] = set()
+
+    def hold(self, tag: int) -> None:
+        """Note a delivery."""
+        self._held[tag] = None
 
     def add(self, tag: int) -> bool:
-        """Note an acknowledgement; True if it is the first since the last flush."""
+        """Note the acknowledgement of a delivery; True if it is the first since the last flush."""
+        del self._held[tag]
         self._new.append(tag)
         return len(self._new) == 1
 
     def flush(self) -> None:
-        """Write what was noted: what has no gap before it as one, the rest one by one."""
+        """Write what was noted: what has nothing held before it as one, the rest one by one."""
         new, self._new = self._new, []
-        self._ahead.update(new)
-        while self._oldest in self._ahead:
-            self._ahead.remove(self._oldest)
-            self._oldest += 1
-        together = [tag for tag in new if tag < self._oldest]
+        oldest = next(iter(self._held), math.inf)
+        together = [tag for tag in new if tag < oldest]
         if together:
             self._write(max(together), len(together) > 1)
         for tag in new:
-            if tag >= self._oldest:
+            if tag > oldest:
                 self._write(tag, False)

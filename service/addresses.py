@@ -57,6 +57,10 @@ def web_address(value: str) -> str:
         usable = False
     if not usable or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("write https://host/path: no user, query or fragment")
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        raise ValueError(
+            "write it in ASCII without blanks: a foreign host as xn--..., a path as %.."
+        )
     return value
 
 

@@ -107,6 +107,7 @@ class Link:
         cancelled = line.guarded(lambda _: line.lose("RabbitMQ cancelled the consumer"))
 
         def on_message(_channel: Channel, method: Any, properties: Any, body: bytes) -> None:
+            self._acks.hold(method.delivery_tag)
             on_delivery(
                 Delivery(
                     body,
@@ -156,8 +157,7 @@ class Link:
 
     async def give_up(self) -> None:
         """End the link; nothing is acknowledged from here on."""
-        if not self.lost.done():
-            self._acks.flush()
+        self._acks.flush()
         self._publishing.lose("given up")
         await asyncio.gather(self._consuming.close(), self._publishing.close())
 
@@ -215,11 +215,8 @@ class Link:
 
     def _ack(self, delivery_tag: int) -> None:
         if not self.lost.done() and self._acks.add(delivery_tag):
-            self._loop.call_soon(self._flush_acks)
-
-    def _flush_acks(self) -> None:
-        if not self.lost.done():
-            self._acks.flush()
+            # Also if the link is lost meanwhile: the channel of these may be well.
+            self._loop.call_soon(self._acks.flush)
 
     def _write_ack(self, delivery_tag: int, multiple: bool) -> None:
         if self._consuming.channel.is_open:

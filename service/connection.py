@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 _CONNECT_TIMEOUT = 10.0  # seconds for one node: TCP, TLS, AMQP
 _AMQP = "PROFILE_SYNC_AMQP_"
+_TOGETHER = 100  # frames; pika sends a long piece slowly, as it cuts off what is sent
 _CLOSE_TIMEOUT = 2.0  # seconds for a polite end, then the sockets are dropped
 
 
@@ -66,9 +67,10 @@ class _Connection(AsyncioConnection):
             self._loop.call_soon(self._write_frames)
 
     def _write_frames(self) -> None:
-        frames, self._frames = b"".join(self._frames), []
-        if self._transport is not None:
-            super()._adapter_emit_data(frames)
+        frames, self._frames = self._frames, []
+        while frames and self._transport is not None:
+            piece, frames = frames[:_TOGETHER], frames[_TOGETHER:]
+            super()._adapter_emit_data(b"".join(piece))
 
     def _on_data_available(self, data_in: bytes) -> None:
         self.on_data()

@@ -6,6 +6,7 @@ Source: RFC 9110, "CONNECT"; RFC 8305 for hosts with several addresses.
 import asyncio
 import base64
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -18,10 +19,10 @@ import aiohappyeyeballs
 import httpx
 
 from service import tls
-from service.http1 import Connection
+from service.http1 import LARGEST_HEAD, Connection
 
 _NEXT_ADDRESS = 0.25  # seconds until a host's next address is tried as well
-_LARGEST_HEAD = 65536  # bytes of a proxy's answer
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
 _BUSY = (408, 429)  # a proxy's statuses that pass by themselves, as those from 500 on do
 _CA = "SSL_CERT_FILE"
 
@@ -79,19 +80,20 @@ class Connector:
             async with asyncio.timeout(seconds):
                 if proxy is None:
                     port = url.port or (443 if encrypted else 80)
-                    return (await self._reach(make, url.host, port, encrypted))[1]
+                    return (await self._reach(make, _host(url), port, encrypted))[1]
                 return await self._pass(make, url, proxy, encrypted)
         except TimeoutError:
             raise httpx.ConnectTimeout("there was no connection in time") from None
         except UnicodeError:
             raise httpx.UnsupportedProtocol("the host is no name") from None
         except OSError as error:
-            raise self._in_words(error, url.host) from None
+            raise self._in_words(error, _host(url)) from None
 
     async def _reach(
         self, make: Callable[[], _Protocol], host: str, port: int, encrypted: bool
     ) -> tuple[asyncio.Transport, _Protocol]:
         loop = asyncio.get_running_loop()
+        context = self._trusting() if encrypted else None
         addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         reached = await aiohappyeyeballs.start_connection(
             addresses, happy_eyeballs_delay=_NEXT_ADDRESS
@@ -99,7 +101,7 @@ class Connector:
         return await loop.create_connection(
             make,
             sock=reached,
-            ssl=self._trusting() if encrypted else None,
+            ssl=context,
             server_hostname=host if encrypted else None,
         )
 
@@ -121,8 +123,10 @@ class Connector:
         try:
             await _open(transport, tunnel, url, proxy)
             connection = make()
+            # The server may speak before the event loop has told of its TLS.
+            connection.connection_made(transport)
             encrypting = await asyncio.get_running_loop().start_tls(
-                transport, connection, self._trusting(), server_hostname=url.host
+                transport, connection, self._trusting(), server_hostname=_host(url)
             )
         except BaseException:
             transport.abort()
@@ -168,12 +172,13 @@ class _Tunnel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._head += data
-        if self.status.done() or b"\r\n\r\n" not in self._head[:_LARGEST_HEAD]:
-            if len(self._head) > _LARGEST_HEAD:
-                self.connection_lost(None)
+        whole = b"\r\n\r\n" in self._head or len(self._head) > LARGEST_HEAD
+        if self.status.done() or not whole:
             return
-        status = self._head.split(None, 2)[1]
-        self.status.set_result(int(status) if status.isdigit() else 500)
+        if found := _STATUS.match(self._head):
+            self.status.set_result(int(found[1]))
+        else:
+            self.status.set_exception(httpx.ProxyError("not HTTP"))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if not self.status.done():
@@ -188,9 +193,8 @@ async def _open(
     Raises:
         httpx.ProxyError: it gives none.
     """
-    server = f"{url.raw_host.decode()}:{url.port or 443}"
-    if ":" in url.raw_host.decode():
-        server = f"[{url.raw_host.decode()}]:{url.port or 443}"
+    host = _host(url)
+    server = f"[{host}]:{url.port or 443}" if ":" in host else f"{host}:{url.port or 443}"
     login = f"Proxy-Authorization: {proxy.login}\r\n" if proxy.login else ""
     head = f"CONNECT {server} HTTP/1.1\r\nHost: {server}\r\n{login}\r\n"
     transport.write(head.encode())
@@ -203,8 +207,15 @@ async def _open(
         raise httpx.ProxyError(f"status {status}")
 
 
+def _host(url: httpx.URL) -> str:
+    """Give a host in the letters it is looked up by: httpx shows foreign names as they are read."""
+    return url.raw_host.decode()
+
+
 def _reason(error: OSError) -> str:
     """Say what went wrong, without the addresses that event loops put into their texts."""
     if isinstance(error, socket.gaierror):
         return "its name has no address"
-    return os.strerror(error.errno).lower() if error.errno else "broken off"
+    if error.errno:
+        return os.strerror(error.errno).lower()
+    return "broken off" if isinstance(error, ConnectionError) else "none of its addresses answers"

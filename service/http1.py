@@ -9,7 +9,7 @@ from typing import cast
 
 import httptools
 
-_LARGEST_HEAD = 65536  # bytes of an answer before its body
+LARGEST_HEAD = 65536  # bytes of an answer before its body
 
 
 class NoReply(Exception):
@@ -29,7 +29,7 @@ class Reply:
     """An answer; `cut` if its body is not whole."""
 
     status: int
-    headers: list[tuple[bytes, bytes]]
+    headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
     cut: bool
 
@@ -88,7 +88,10 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
 
     def data_received(self, data: bytes) -> None:
-        """Read on; bytes that no exchange waits for end the connection."""
+        """Read on; bytes that no exchange waits for end the connection.
+
+        What is around a body, such as the sizes of chunks and trailers, may be as long as that.
+        """
         if self._waiter is None:
             self._transport.abort()
             return
@@ -97,7 +100,8 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._end(NotHttp())
-        if self._waiter is not None and self._status is None and self._fed > _LARGEST_HEAD:
+        most = LARGEST_HEAD + (0 if self._status is None else 2 * self._max_body)
+        if self._waiter is not None and self._fed > most:
             self._end(NotHttp())
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -114,8 +118,9 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note a header."""
-        self._headers.append((name, value))
+        """Note a header, but for one that comes after the body: it may not change the answer."""
+        if self._waiter is not None and self._status is None:
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Note the status, but for one that is followed by another."""
@@ -141,7 +146,9 @@ class Connection(asyncio.Protocol):
         if self._status is not None and self._waiter is not None:
             keep = self._parser.should_keep_alive()
             self._finish(cut=False)
-            if not keep:
+            if self._transport.get_write_buffer_size():
+                self._transport.abort()  # An answer to what was not read: the rest is in the way.
+            elif not keep:
                 self._transport.close()
 
     def _finish(self, *, cut: bool) -> None:
@@ -150,7 +157,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         if waiter is not None and not waiter.done() and self._status is not None:
             body = b"".join(self._body)[: self._max_body]
-            waiter.set_result(Reply(self._status, self._headers, body, cut))
+            waiter.set_result(Reply(self._status, tuple(self._headers), body, cut))
 
     def _end(self, error: NoReply) -> None:
         """End an exchange that is not over: with the part of an answer that came, or none."""

@@ -41,7 +41,7 @@ class _Response(httpx.Response):
     def __init__(self, reply: Reply) -> None:
         super().__init__(
             reply.status,
-            headers=reply.headers,
+            headers=list(reply.headers),
             stream=httpx.ByteStream(reply.body),
             extensions={CUT: reply.cut},
         )
@@ -71,7 +71,8 @@ class Transport(httpx.AsyncBaseTransport):
         self._timeout = timeout
         self._proxies = {origin: Proxy.of(proxy) for origin, proxy in proxies.items()}
         self._connector = Connector(max_body)
-        self._idle: defaultdict[bytes, list[tuple[float, Connection]]] = defaultdict(list)
+        self._idle: defaultdict[str, list[tuple[float, Connection]]] = defaultdict(list)
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -85,7 +86,8 @@ class Transport(httpx.AsyncBaseTransport):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections; one that carries a call closes after it."""
+        self._closed = True
         for connections in self._idle.values():
             for _, connection in connections:
                 connection.close()
@@ -99,12 +101,17 @@ class Transport(httpx.AsyncBaseTransport):
         """
         loop = asyncio.get_running_loop()
         ends = loop.time() + request.extensions.get(SECONDS, self._timeout)
-        written = self._written(request)
-        idle = self._idle[request.url.netloc]
+        origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
+        proxy = self._proxies.get(origin)
+        written = _written(request, proxy)
+        idle = self._idle[origin]
         connection = _newest(idle, loop.time() - _KEPT)
         if connection is None:
             seconds = min(self._connect_timeout, ends - loop.time())
-            connection = await self._connector.connect(request.url, self._proxy(request), seconds)
+            connection = await self._connector.connect(request.url, proxy, seconds)
+        if loop.time() >= ends:
+            connection.close()
+            raise httpx.ConnectTimeout("no time was left")
         try:
             reply = await connection.exchange(written, ends - loop.time())
         except TooLate:
@@ -113,26 +120,25 @@ class Transport(httpx.AsyncBaseTransport):
             raise httpx.RemoteProtocolError("not HTTP") from None
         except NoReply:
             raise httpx.RemoteProtocolError("the connection ended") from None
-        if connection.usable:
+        if self._closed:
+            connection.close()
+        elif connection.usable:
             idle.append((loop.time(), connection))
         return _Response(reply)
 
-    def _proxy(self, request: httpx.Request) -> Proxy | None:
-        url = request.url
-        return self._proxies.get(f"{url.scheme}://{url.netloc.decode()}") if self._proxies else None
 
-    def _written(self, request: httpx.Request) -> bytes:
-        assert isinstance(request.stream, httpx.ByteStream)  # noqa: S101
-        (body,) = request.stream
-        target: bytes = request.extensions.get(TARGET, request.url.raw_path)
-        head = _lines(tuple(request.headers.raw))
-        if self._proxies and request.url.scheme == "http" and (proxy := self._proxy(request)):
-            target = b"http://" + request.url.netloc + target
-            if proxy.login:
-                head += f"Proxy-Authorization: {proxy.login}\r\n".encode()
-        if request.method != "GET":
-            head += b"Content-Length: %d\r\n" % len(body)
-        return b"%s %s HTTP/1.1\r\n%s\r\n%s" % (request.method.encode(), target, head, body)
+def _written(request: httpx.Request, proxy: Proxy | None) -> bytes:
+    assert isinstance(request.stream, httpx.ByteStream)  # noqa: S101
+    (body,) = request.stream
+    target: bytes = request.extensions.get(TARGET, request.url.raw_path)
+    head = _lines(tuple(request.headers.raw))
+    if proxy is not None and request.url.scheme == "http":
+        target = b"http://" + request.url.netloc + target
+        if proxy.login:
+            head += f"Proxy-Authorization: {proxy.login}\r\n".encode()
+    if request.method != "GET":
+        head += b"Content-Length: %d\r\n" % len(body)
+    return b"%s %s HTTP/1.1\r\n%s\r\n%s" % (request.method.encode(), target, head, body)
 
 
 def _newest(idle: list[tuple[float, Connection]], since: float) -> Connection | None:

@@ -19,7 +19,7 @@ from service.profiles import (
     put_profiles,
 )
 from service.settings import Settings
-from tests.raw_server import Handler, raw_server
+from tests.raw_server import Handler, raw_server, writing
 
 PHP_EXAMPLE = b"""{"database": 1234, "where": {"customerid": "4567"}, "async": true,
     "fields": {"firstname": "John", "lastname": "Doe", "email": "johndoe@example.com"},
@@ -228,7 +228,26 @@ async def test_a_redirect_is_not_followed_and_no_cookie_is_kept() -> None:
     assert b"cookie" not in raw.requests[1].lower()
 
 
-async def test_a_cancelled_call_gives_its_connection_back() -> None:
+@pytest.mark.parametrize("location", ["mailto:x", "http://h:abc/", "http://xn--/", "%"])
+async def test_a_location_that_leads_nowhere_undoes_no_success(location: str) -> None:
+    head = f"HTTP/1.1 303 See Other\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    async with raw_server(writing(head.encode())) as raw, client(raw.port) as api:
+        answer = await put(api)
+    assert isinstance(answer, Response)
+    assert (answer.status, answer.headers["location"]) == (303, location)
+
+
+async def test_http_and_https_of_one_host_share_no_connection() -> None:
+    async with raw_server(answer_ok) as raw, client(raw.port) as api:
+        await put(api)
+        settings = {"api_url": f"https://127.0.0.1:{raw.port}/v2", "connect_timeout": 1}
+        async with client(raw.port, **settings) as other:
+            other._transport = api._transport
+            assert isinstance(await put(other), NoResponse)
+    assert len(raw.requests) == 1
+
+
+async def test_after_a_cancelled_call_another_gets_its_own_answer() -> None:
     arrived = asyncio.Event()
 
     async def answer_the_second(request: bytes, writer: asyncio.StreamWriter) -> None:

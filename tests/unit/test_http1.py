@@ -18,10 +18,14 @@ class Wire(asyncio.Transport):
         self.written: list[bytes] = []
         self.connection = connection
         self.closing = False
+        self.unsent = 0
         connection.connection_made(self)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written.append(bytes(data))
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def is_closing(self) -> bool:
         return self.closing
@@ -64,7 +68,7 @@ async def reply(*pieces: bytes, max_body: int = 100, closes: bool = False) -> tu
 async def test_an_answer_comes_in_pieces_of_any_size(size: int) -> None:
     pieces = [WHOLE[at : at + size] for at in range(0, len(WHOLE), size)]
     answer, wire = await reply(*pieces)
-    assert answer == Reply(200, [(b"Content-Length", b"2")], b"[]", cut=False)
+    assert answer == Reply(200, ((b"Content-Length", b"2"),), b"[]", cut=False)
     assert wire.written == [b"GET"]
     assert not wire.closing
 
@@ -81,7 +85,7 @@ async def test_a_connection_carries_one_exchange_after_the_other() -> None:
 
 async def test_an_interim_answer_is_passed_over() -> None:
     answer, wire = await reply(b"HTTP/1.1 100 Continue\r\nX-Not: this\r\n\r\n" + WHOLE)
-    assert (answer.status, answer.headers) == (200, [(b"Content-Length", b"2")])
+    assert (answer.status, answer.headers) == (200, ((b"Content-Length", b"2"),))
     assert not wire.closing
 
 
@@ -123,10 +127,51 @@ async def test_a_body_of_just_the_limit_is_whole() -> None:
     assert (answer.body, answer.cut, wire.closing) == (b"[]", False, False)
 
 
-@pytest.mark.parametrize("more", [b"x", WHOLE, b"\x00" * 10_000, b"HTTP/1.1 500 Oh\r\n"], ids=len)
+@pytest.mark.parametrize(
+    "more",
+    [
+        b"x",
+        WHOLE,
+        b"\x00" * 10_000,
+        b"HTTP/1.1 500 Oh\r\n",
+        b"HTTP/1.1 303 See Other\r\nX-Created: 666\r\nLocation: /profile/666\r\n",
+    ],
+    ids=len,
+)
 async def test_bytes_after_an_answer_are_never_the_next_one(more: bytes) -> None:
     answer, wire = await reply(WHOLE + more)
-    assert (answer.status, answer.body, answer.cut) == (200, b"[]", False)
+    assert answer == Reply(200, ((b"Content-Length", b"2"),), b"[]", cut=False)
+    assert wire.closing
+
+
+async def test_what_comes_after_a_body_changes_no_header() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer, wire = await reply(head + b"2\r\n[]\r\n0\r\nX-Created: 7\r\n\r\n")
+    assert answer.headers == ((b"Transfer-Encoding", b"chunked"),)
+    assert (answer.body, wire.closing) == (b"[]", False)
+
+
+@pytest.mark.parametrize(
+    "endless", [b"X: " + b"y" * 997 + b"\r\n", b"z" * 1000], ids=["many trailers", "a long one"]
+)
+async def test_endless_trailers_cut_the_answer(endless: bytes) -> None:
+    connection, wire = connect()
+    call = await begin(connection)
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    connection.data_received(head + b"2\r\n[]\r\n0\r\nX: ")
+    for _ in range(70):
+        connection.data_received(endless)
+    answer = await call
+    assert (answer.status, answer.body, answer.cut) == (200, b"[]", True)
+    assert wire.closing
+
+
+async def test_an_answer_to_half_a_request_ends_the_connection() -> None:
+    connection, wire = connect()
+    call = await begin(connection)
+    wire.unsent = 1000
+    connection.data_received(WHOLE)
+    assert (await call).body == b"[]"
     assert wire.closing
 
 
