@@ -311,10 +311,12 @@ def _steps(evidence: Evidence) -> dict[str, Steps]:
 
 
 def _ended(evidence: Evidence) -> dict[str, list[Sent]]:
-    """Give the good events of each key that have a result."""
+    """Give the good events of each key that have a result, or had one that was destroyed."""
     uids, found = _uids(evidence.results), dict[str, list[Sent]]()
+    waiting = set(evidence.left)
     for each in evidence.sent:
-        if each.reason is None and each.uid in uids:
+        gone = evidence.destroyed > 0 and each.confirmed and each.uid not in waiting
+        if each.reason is None and (each.uid in uids or gone):
             found.setdefault(each.key, []).append(each)
     return found
 

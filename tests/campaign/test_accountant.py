@@ -196,8 +196,9 @@ def test_what_is_left_in_the_queue_is_not_lost() -> None:
     assert "I1" not in broken(replace(evidence, profiles=[profile("a", 1)]))
 
 
-def test_what_was_in_a_deleted_queue_is_not_lost() -> None:
-    evidence = replace(in_order(), results=in_order().results[1:], destroyed=1)
+@pytest.mark.parametrize("left", [slice(1, None), slice(None, -1)], ids=["first", "last"])
+def test_what_was_in_a_deleted_queue_is_not_lost(left: slice) -> None:
+    evidence = replace(in_order(), results=in_order().results[left], destroyed=1)
     assert broken(evidence) == []
 
 
