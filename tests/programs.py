@@ -50,13 +50,15 @@ class Program:
         lines = (_json_object(line) for line in self.output().splitlines())
         return [line for line in lines if line is not None]
 
-    def wait_until(self, ready: Callable[[], bool], what: str, timeout: float) -> None:
-        """Ask `ready` again and again; fail when the program ends first, or after `timeout`."""
+    def wait_until(
+        self, ready: Callable[[], bool], what: str, timeout: float, interval: float = 0.05
+    ) -> None:
+        """Ask `ready` each `interval`; fail when the program ends first, or after `timeout`."""
         deadline = time.monotonic() + timeout
         while not ready():
             code = self.process.poll()
             if code is None and time.monotonic() < deadline:
-                time.sleep(0.05)
+                time.sleep(interval)
                 continue
             fate = f"not {what} in {timeout} s" if code is None else f"ended with exit code {code}"
             name = " ".join(self.process.args[1:])  # type: ignore[arg-type, index] # always a list

@@ -1,1 +1,1 @@
-"""Measurements: programs to run by hand, no tests."""
+"""Measurements: programs to run by hand, and tests that they measure what they say."""

@@ -1,88 +1,129 @@
-"""Events a second through RabbitMQ, the service and the stand-in, all on this machine.
+"""CPU, throughput, latency and memory of the service, beside peers that do the same.
 
-python -m tests.benchmarks --events 2000 --keys 50 --latency 0.02 --in-flight 32
+RabbitMQ is real, the API is a stub that answers a fixed profile.
 """
 
 import argparse
-import statistics
-import tempfile
+import signal
+import sys
 import time
-from datetime import datetime
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
-import psutil
+from typer.main import get_group
 
-from tests.integration.conftest import DEAD_LETTERS, EVENTS, RESULTS, Mail
-from tests.programs import Service, StandIn
-from tests.rabbitmq import Node
+from service.cli import app
+from tests.benchmarks import gate, scenarios
+from tests.benchmarks.contenders import AIOPIKA_AIOHTTP, FASTSTREAM, FLOOR, OURS
+from tests.benchmarks.figures import COLUMNS, Report, table
+from tests.benchmarks.gauges import machine
+from tests.benchmarks.peers.contract import LOOPS
+from tests.benchmarks.plots import draw
+from tests.benchmarks.rig import Rig
+from tests.benchmarks.scenarios import Scenario, play
 
-
-def main() -> None:
-    """Run a few rounds and print one line for each, then the median."""
-    options = arguments()
-    with Node() as node, tempfile.TemporaryDirectory() as folder:
-        api = StandIn(["--latency", str(options.latency)], Path(folder, "standin.log"))
-        service = Service(
-            {
-                "PROFILE_SYNC_AMQP_URL": node.amqp_url(),
-                "PROFILE_SYNC_API_URL": f"{api.url}/v2",
-                "PROFILE_SYNC_ACCESS_TOKEN": "demo-token",
-                "PROFILE_SYNC_MAX_IN_FLIGHT": str(options.in_flight),
-            },
-            Path(folder, "service.log"),
-        )
-        try:
-            service.wait_ready()
-            mail = Mail(node.amqp_url())
-            rates = [one_round(options, mail, service) for _ in range(options.rounds)]
-            mail.close()
-        finally:
-            service.kill()
-            api.kill()
-    print(f"median {statistics.median(rates):.0f} events/s")
+_PACKAGES = ("aio-pika", "aiohttp", "faststream", "httpx", "kombu", "pika", "uvloop")
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--events", type=int, default=2000)
-    parser.add_argument("--keys", type=int, default=50)
-    parser.add_argument("--latency", type=float, default=0.02, help="seconds the API takes")
-    parser.add_argument("--in-flight", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=3)
+def main() -> int:
+    """Run what was asked for, and print its tables; 1 if something failed."""
+    options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left behind
+    begun = time.monotonic()
+    print("Starting RabbitMQ ...", flush=True)
+    with Rig() as rig:
+        report = _report(rig)
+        for scenario in _chosen(options, report):
+            if options.only and scenario.name not in options.only:
+                continue
+            play(scenario, rig, report, _say)
+            report.save(options.json)
+            _show(scenario, report)
+    for note in report.notes:
+        print(f"note: {note}")
+    report.save(options.json)
+    if options.plots:
+        draw(report, options.plots)
+    print(f"{time.monotonic() - begun:.0f} s in all; the figures are in {options.json}")
+    failed = any(": failed: " in note for note in report.notes)
+    return int(failed or (options.gate and not _passes(report)))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--quick", action="store_true", help="less of everything, under 2 minutes")
+    kind.add_argument("--backlog", action="store_true", help="a million waiting events as well")
+    kind.add_argument(
+        "--gate",
+        action="store_true",
+        help=f"only beside aio-pika + aiohttp; 1 unless that takes {gate.LEAST} times the CPU",
+    )
+    parser.add_argument("--only", nargs="+", metavar="SCENARIO", help="cost, latency, ...")
+    parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="FILE")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="draw SVG files")
     return parser.parse_args()
 
 
-def one_round(options: argparse.Namespace, mail: Mail, service: Service) -> float:
-    """Publish events, take their results; the rate is from the first publish to the last result."""
-    cpu = psutil.Process(service.process.pid)
-    before, begun = sum(cpu.cpu_times()[:2]), time.monotonic()
-    mail.send(
-        *(
-            {
-                "id": f"evt-{number}",
-                "database": 1234,
-                "where": {"customerid": f"{number % options.keys}"},
-                "create": True,
-                "fields": {"firstname": f"{number}"},
-            }
-            for number in range(options.events)
-        )
-    )
-    results = mail.results(options.events, within=300)
-    seconds = time.monotonic() - begun
-    used: float = sum(cpu.cpu_times()[:2]) - before
-    ends = sorted(datetime.fromisoformat(result["finished_at"]) for result in results)
-    working = (ends[-1] - ends[0]).total_seconds()
-    rate: float = options.events / seconds
-    print(
-        f"{options.events} events in {seconds:.2f} s: {rate:.0f} events/s "
-        f"({options.events / working:.0f}/s from first to last result), "
-        f"service CPU {used / options.events * 1e6:.0f} us an event, "
-        f"left in the queue {mail.ready(EVENTS)}, results left {mail.ready(RESULTS)}, "
-        f"dead letters {mail.ready(DEAD_LETTERS)}"
-    )
-    return rate
+def _chosen(options: argparse.Namespace, report: Report) -> list[Scenario]:
+    if options.gate:
+        return [scenarios.cost((OURS, AIOPIKA_AIOHTTP), rounds=5, loops=["uvloop"])]
+    has_probe = "probe" in get_group(app).commands
+    if not has_probe:
+        report.notes.append("`profile-sync probe` is left out: there is no such command")
+    probes = [scenarios.probes()] if has_probe else []
+    if options.quick:
+        few = (OURS, AIOPIKA_AIOHTTP, FASTSTREAM, FLOOR)
+        return [
+            scenarios.cost(few, rounds=1, share=0.5),
+            scenarios.added((OURS, AIOPIKA_AIOHTTP), rounds=1),
+            scenarios.starts(rounds=1),
+            *probes,
+        ]
+    sizes = (1_000, 10_000, 100_000, *([1_000_000] if options.backlog else []))
+    return [
+        scenarios.cost(),
+        scenarios.throughput(),
+        scenarios.added(),
+        scenarios.backlog(sizes),
+        scenarios.variants(report),
+        scenarios.starts(),
+        *probes,
+    ]
+
+
+def _report(rig: Rig) -> Report:
+    versions = {name: version(name) for name in _PACKAGES}
+    overview = rig.node.api("GET", "/overview")
+    versions["RabbitMQ"] = overview["rabbitmq_version"]
+    versions["Python"] = sys.version.split()[0]
+    return Report(machine(), f"{datetime.now(UTC):%Y-%m-%d}", versions)
+
+
+def _show(scenario: Scenario, report: Report) -> None:
+    for loop in LOOPS:
+        series = report.of(scenario.name, loop)
+        if all(each.loop is None for each in series):
+            continue
+        header = [f"{scenario.title} ({loop})", "", *(COLUMNS[each] for each in scenario.columns)]
+        rows = [
+            [each.contender, each.case, *(each.shown(column) for column in scenario.columns)]
+            for each in series
+        ]
+        print(f"\n{table(header, rows)}\n", flush=True)
+
+
+def _passes(report: Report) -> bool:
+    found = gate.ratio(report)
+    if found is not None:
+        print(f"{AIOPIKA_AIOHTTP.name} uses {found:.2f} times the CPU; {gate.LEAST} is the least")
+    return found is not None and found >= gate.LEAST
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""One run: a contender works through a queue, or through events as they come, and is watched."""
+
+import json
+import time
+from dataclasses import dataclass
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+
+from tests.benchmarks.contenders import OURS, Contender, Load
+from tests.benchmarks.figures import Measured, percentile
+from tests.benchmarks.gauges import cpu_seconds, memory_mb
+from tests.benchmarks.peers.contract import Loop
+from tests.benchmarks.queues import PERSISTENT, Queues, event, fresh
+from tests.benchmarks.rig import Rig
+from tests.integration.conftest import EVENTS, RESULTS
+from tests.programs import Program, Service, eventually
+
+_WARM_UP = 50  # events
+_POLL = 0.01  # seconds between two looks
+
+
+def drain(rig: Rig, contender: Contender, loop: Loop | None, load: Load) -> Measured:
+    """Let a contender empty a full queue, and watch it while it is busy.
+
+    The window leaves out the start, and as many events at both ends as may be under way at once:
+    what is half done as it opens, is half done as it closes.
+    """
+    with rig.vhost() as vhost, fresh(vhost, classic=load.classic) as queues:
+        queues.send(0, load.events)
+        assert eventually(lambda: queues.ready(EVENTS) == load.events, 60), "events are missing"
+        program = contender.start(loop, load, rig.place(vhost, load))
+        try:
+            measured = _window(rig, program, queues, load)
+            queues.check(load.events)
+        finally:
+            program.kill()
+    return measured
+
+
+def _window(rig: Rig, program: Program, queues: Queues, load: Load) -> Measured:
+    margin = min(load.held, load.events // 4)
+    first = _look(rig, program, queues, margin, 60)
+    last = _look(rig, program, queues, load.events - margin, 20 + load.events / 50)
+    events = last.results - first.results
+    assert events > (load.events - 2 * margin) / 2, "results come in lumps: it takes more events"
+    rate = events / (last.at - first.at)
+    measured = {
+        "cpu": (last.cpu - first.cpu) / events * 1e6,
+        "broker": (last.broker_cpu - first.broker_cpu) / events * 1e6,
+        "rate": rate,
+        "memory": memory_mb(program.process.pid),
+    }
+    return {**measured, "share": 100 * rate * load.delay / load.in_flight}
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How far things were at a moment; all times in seconds."""
+
+    results: int
+    at: float
+    cpu: float
+    broker_cpu: float
+
+
+def _look(rig: Rig, program: Program, queues: Queues, results: int, within: float) -> _Look:
+    """Look as soon as there are so many results."""
+    assert rig.node.pid is not None
+    found = 0
+
+    def have_come() -> bool:
+        nonlocal found
+        found = queues.ready(RESULTS)
+        return found >= results
+
+    program.wait_until(have_come, f"at {results} results", within, _POLL)
+    broker_cpu = cpu_seconds(rig.node.pid)
+    return _Look(found, time.perf_counter(), cpu_seconds(program.process.pid), broker_cpu)
+
+
+def trickle(
+    rig: Rig, contender: Contender, loop: Loop | None, rate: float, seconds: float
+) -> Measured:
+    """Publish events at their times, however long results take; from publish to result, in ms."""
+    load = Load(_WARM_UP + int(rate * seconds))
+    with rig.vhost() as vhost, fresh(vhost) as queues:
+        program = contender.start(loop, load, rig.place(vhost, load))
+        try:
+            program.wait_until(queues.is_consumed, "consuming", 30)
+            stopwatch = _Stopwatch(queues.connection.channel())
+            stopwatch.run(0, _WARM_UP, rate)
+            before = cpu_seconds(program.process.pid)
+            taken = stopwatch.run(_WARM_UP, load.events, rate)
+            used = cpu_seconds(program.process.pid) - before
+        finally:
+            program.kill()
+    return {
+        "p50": percentile(taken, 50) * 1e3,
+        "p99": percentile(taken, 99) * 1e3,
+        "cpu": used / len(taken) * 1e6,
+    }
+
+
+class _Stopwatch:
+    """Publishes events and takes their results, in one thread.
+
+    Without confirms: to wait for one would keep it from seeing results.
+    """
+
+    def __init__(self, opened: BlockingChannel) -> None:
+        self._channel = opened
+        self._sent: dict[str, float] = {}
+        self._taken: list[float] = []
+        self._properties = pika.BasicProperties(  # type: ignore[no-untyped-call] # as pika's all
+            content_type="application/json", delivery_mode=PERSISTENT
+        )
+        opened.basic_consume(RESULTS, self._arrived, auto_ack=True)
+
+    def run(self, first: int, end: int, rate: float) -> list[float]:
+        """Publish the events of these numbers, so many a second; seconds until each had a result.
+
+        Raises AssertionError if results do not come.
+        """
+        self._taken = []
+        begun = time.perf_counter()
+        process = self._channel.connection.process_data_events
+        for number in range(first, end):
+            due = begun + (number - first) / rate
+            while (left := due - time.perf_counter()) > 0:
+                process(time_limit=left)
+            self._sent[f"evt-{number:08}"] = time.perf_counter()
+            self._channel.basic_publish(EVENTS, "profile.update", event(number), self._properties)
+        deadline = time.monotonic() + 30
+        while self._sent and time.monotonic() < deadline:
+            process(time_limit=_POLL)
+        assert not self._sent, f"{len(self._sent)} results did not come"
+        return self._taken
+
+    def _arrived(
+        self,
+        _channel: BlockingChannel,
+        _method: pika.spec.Basic.Deliver,
+        _properties: pika.BasicProperties,
+        body: bytes,
+    ) -> None:
+        now = time.perf_counter()
+        self._taken.append(now - self._sent.pop(json.loads(body)["event_id"]))
+
+
+def start_up(rig: Rig, contender: Contender, loop: Loop | None) -> Measured:
+    """Start a contender on empty queues; seconds from its exec until it consumes."""
+    load = Load(0)
+    with rig.vhost() as vhost, fresh(vhost) as queues:
+        begun = time.perf_counter()
+        program = contender.start(loop, load, rig.place(vhost, load))
+        try:
+            program.wait_until(queues.is_consumed, "consuming", 30, _POLL)
+            measured = {"consuming": time.perf_counter() - begun}
+            if isinstance(program, Service):
+                program.wait_ready()
+                measured["ready"] = time.perf_counter() - begun
+            measured["memory"] = memory_mb(program.process.pid)
+        finally:
+            program.kill()
+    return measured
+
+
+def probe(rig: Rig) -> Measured:
+    """Run the command that tries all that the service needs; seconds from its exec to its end."""
+    with rig.vhost() as vhost, fresh(vhost):
+        begun = time.perf_counter()
+        program = OURS.command("probe", Load(0), rig.place(vhost, Load(0)))
+        try:
+            code = program.process.wait(30)
+            assert code == 0, f"exit code {code}: {program.output()[-2000:]}"
+        finally:
+            program.kill()
+    return {"seconds": time.perf_counter() - begun}

@@ -1,0 +1,173 @@
+"""What is measured: each scenario is a list of cases, which are run in rounds, one after the other.
+
+So each contender meets the same moods of a machine that others use too.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from service.settings import Settings
+from tests.benchmarks.contenders import (
+    AIOPIKA_AIOHTTP,
+    ALL,
+    FASTSTREAM,
+    FLOOR,
+    OURS,
+    Contender,
+    Load,
+)
+from tests.benchmarks.figures import Measured, Report, Series
+from tests.benchmarks.measure import drain, probe, start_up, trickle
+from tests.benchmarks.peers.contract import LOOPS, Loop
+from tests.benchmarks.rig import Rig
+
+TRICKLE = 100  # events a second
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One contender in one situation; `at` is where a plot shows it."""
+
+    label: str
+    contender: Contender
+    loop: Loop | None
+    run: Callable[[Rig], Measured]
+    at: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Say what runs, for who looks on."""
+        on = f" on {self.loop}" if self.loop else ""
+        return f"{self.contender.name}{on}, {self.label}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Cases to compare; `columns` are the figures to show of them.
+
+    No second round begins after `enough` seconds: on a busy machine there are fewer.
+    """
+
+    name: str
+    title: str
+    columns: Sequence[str]
+    cases: Sequence[Case]
+    rounds: int
+    enough: float = 60.0
+
+
+def play(scenario: Scenario, rig: Rig, report: Report, say: Say) -> None:
+    """Run the rounds of a scenario; what fails is noted, and the rest goes on."""
+    until = time.monotonic() + scenario.enough
+    series = [
+        Series(scenario.name, case.label, case.contender.name, case.loop, case.at)
+        for case in scenario.cases
+    ]
+    report.series.extend(series)
+    for number in range(1, scenario.rounds + 1):
+        if number > 1 and time.monotonic() > until:
+            report.notes.append(f"{scenario.name}: only {number - 1} of {scenario.rounds} rounds")
+            return
+        for case, into in zip(scenario.cases, series, strict=True):
+            what = f"{scenario.name}, round {number} of {scenario.rounds}: {case.name}"
+            try:
+                into.runs.append(case.run(rig))
+            except AssertionError as error:
+                report.notes.append(f"{what}: failed: {error}")
+                say(f"{what}: FAILED")
+            else:
+                one = replace(into, runs=into.runs[-1:])
+                say(f"{what}: {', '.join(f'{key} {one.shown(key)}' for key in scenario.columns)}")
+
+
+def cost(
+    contenders: Sequence[Contender] = ALL,
+    rounds: int = 3,
+    share: float = 1,
+    loops: Sequence[Loop] = LOOPS,
+) -> Scenario:
+    """CPU and events a second, with an API that answers at once; a `share` of the usual events."""
+    cases = [
+        Case("0 ms", each, loop, partial(_drain, each, loop, Load(int(each.events * share))))
+        for each in contenders
+        for loop in (loops if each.loops else (None,))
+    ]
+    columns = ("cpu", "rate", "memory", "broker")
+    return Scenario("cost", "An API that answers at once", columns, cases, rounds, enough=150)
+
+
+def throughput(rounds: int = 2) -> Scenario:
+    """Events a second, with an API that takes its time."""
+    cases = []
+    for delay, in_flight, prefetch in ((0.005, 64, 200), (0.05, 64, 200), (0.2, 256, None)):
+        for each, events in ((OURS, 4_000), (AIOPIKA_AIOHTTP, 4_000), (FASTSTREAM, 1_000)):
+            load = Load(max(events, 6 * in_flight), delay, in_flight, prefetch)
+            label = f"{delay * 1e3:.0f} ms, {in_flight} in flight"
+            run = partial(_drain, each, "uvloop", load)
+            cases.append(Case(label, each, "uvloop", run, delay * 1e3))
+    columns = ("rate", "share", "cpu")
+    return Scenario("throughput", "An API that takes its time", columns, cases, rounds)
+
+
+def added(contenders: Sequence[Contender] = ALL, rounds: int = 2, seconds: float = 3) -> Scenario:
+    """Latency that a contender adds at an easy rate, from publish to result."""
+    cases = []
+    for each in contenders:
+        loop: Loop | None = "uvloop" if each.loops else None
+        run = partial(trickle, contender=each, loop=loop, rate=TRICKLE, seconds=seconds)
+        cases.append(Case(f"{TRICKLE} events/s", each, loop, run))
+    title = f"Latency added at {TRICKLE} events/s"
+    return Scenario("latency", title, ("p50", "p99", "cpu"), cases, rounds)
+
+
+def backlog(sizes: Sequence[int] = (1_000, 10_000, 100_000)) -> Scenario:
+    """Memory and CPU by the length of the queue at start."""
+    cases = [
+        Case(f"{size:,} events", OURS, "uvloop", partial(_drain, OURS, "uvloop", Load(size)), size)
+        for size in sizes
+    ]
+    columns = ("memory", "cpu", "rate")
+    return Scenario("backlog", "Events that wait at start", columns, cases, 1)
+
+
+def variants(report: Report, rounds: int = 2) -> Scenario:
+    """Other queues and TLS beside the plain case; what the service cannot do yet is noted."""
+    plain = Load(OURS.events)
+    loads = {
+        "quorum queues, no TLS": plain,
+        "classic queues": replace(plain, classic=True),
+        "TLS to the API": replace(plain, api_tls=True),
+        "TLS to RabbitMQ": replace(plain, broker_tls=True),
+    }
+    if "amqp_ca_file" not in Settings.model_fields:
+        del loads["TLS to RabbitMQ"]
+        report.notes.append("TLS to RabbitMQ is left out: there is no setting AMQP_CA_FILE")
+    cases = [
+        Case(label, OURS, "uvloop", partial(_drain, OURS, "uvloop", load))
+        for label, load in loads.items()
+    ]
+    columns = ("cpu", "rate", "broker")
+    return Scenario("variants", "Other queues, and TLS", columns, cases, rounds)
+
+
+def starts(rounds: int = 3) -> Scenario:
+    """Seconds until a contender takes events."""
+    cases = [
+        Case("start", each, "uvloop", partial(start_up, contender=each, loop="uvloop"))
+        for each in (OURS, AIOPIKA_AIOHTTP, FASTSTREAM, FLOOR)
+    ]
+    return Scenario("start", "From exec to work", ("consuming", "ready", "memory"), cases, rounds)
+
+
+def probes(rounds: int = 3) -> Scenario:
+    """Seconds that `profile-sync probe` takes."""
+    cases = [Case("probe", OURS, "uvloop", probe)]
+    return Scenario("probe", "`profile-sync probe`", ("seconds",), cases, rounds)
+
+
+def _drain(contender: Contender, loop: Loop | None, load: Load, rig: Rig) -> Measured:
+    return drain(rig, contender, loop, load)
