@@ -37,11 +37,13 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a run takes place: the addresses, and the certificate of who signed theirs."""
+    """Where a run takes place: the addresses, who signed their certificates, and one to show."""
 
     amqp_url: str
     api_url: str
     ca_file: Path
+    certificate: Path
+    key: Path
     output: Path
 
 
@@ -99,6 +101,8 @@ def _settings(load: Load, place: Place) -> dict[str, str]:
         settings["DECLARE_TOPOLOGY"] = "false"
     if load.broker_tls:
         settings["AMQP_CA_FILE"] = f"{place.ca_file}"
+        settings["AMQP_CERT_FILE"] = f"{place.certificate}"
+        settings["AMQP_KEY_FILE"] = f"{place.key}"
     env = {f"PROFILE_SYNC_{name}": value for name, value in settings.items()}
     return {**env, "SSL_CERT_FILE": f"{place.ca_file}"} if load.api_tls else env
 

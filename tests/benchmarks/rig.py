@@ -10,58 +10,25 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-import trustme
-
 from tests.benchmarks.contenders import Load, Place
+from tests.certificates import Authority, pair, write_pair
 from tests.programs import Program
 from tests.rabbitmq import Node, Vhost, free_ports
 
 _HOST = "127.0.0.1"
 
 
-class Certificates:
-    """A certificate for this machine, and that of the authority that nobody else trusts."""
+class _Files:
+    """A certificate of this machine with its key, and that of the authority that signed it."""
 
     def __init__(self, folder: Path) -> None:
-        authority = trustme.CA()
-        issued = authority.issue_cert(_HOST, "localhost")
-        self.authority = folder / "authority.pem"
-        self.certificate = folder / "certificate.pem"
-        self.key = folder / "key.pem"
+        authority = Authority()
+        leaf = authority.issue()
+        self.authority = Path(authority.write(folder / "ca.pem"))
+        self.certificate, self.key = map(Path, write_pair(leaf, folder))
         self.both = folder / "both.pem"
-        authority.cert_pem.write_to_path(f"{self.authority}")
-        issued.cert_chain_pems[0].write_to_path(f"{self.certificate}")
-        issued.private_key_pem.write_to_path(f"{self.key}")
-        issued.private_key_and_cert_chain_pem.write_to_path(f"{self.both}")
-
-
-class TlsNode(Node):
-    """A node that speaks TLS on one more port."""
-
-    def __init__(self, certificates: Certificates) -> None:
-        super().__init__()
-        self.tls_port = free_ports(1)[0]
-        self._certificates = certificates
-
-    def tls_url(self, vhost: Vhost) -> str:
-        """Return the AMQP URL of a virtual host, with TLS."""
-        plain = urlsplit(vhost.amqp_url)
-        login = plain.netloc.rpartition("@")[0]
-        address = f"{login}@{_HOST}:{self.tls_port}"
-        return plain._replace(scheme="amqps", netloc=address).geturl()
-
-    def _prepare(self) -> Path:
-        folder = super()._prepare()
-        settings = {
-            "listeners.ssl.private": f"{_HOST}:{self.tls_port}",
-            "ssl_options.cacertfile": self._certificates.authority,
-            "ssl_options.certfile": self._certificates.certificate,
-            "ssl_options.keyfile": self._certificates.key,
-            "ssl_options.verify": "verify_none",
-        }
-        with (folder / "rabbitmq.conf").open("a") as file:
-            file.writelines(f"{name} = {value}\n" for name, value in settings.items())
-        return folder
+        leaf.private_key_and_cert_chain_pem.write_to_path(f"{self.both}")
+        self.of_the_node = {"ca.pem": authority.pem(), **pair(leaf)}
 
 
 class StubApis:
@@ -105,9 +72,9 @@ class Rig:
     def __enter__(self) -> Self:
         with ExitStack() as exits:
             self._folder = Path(exits.enter_context(tempfile.TemporaryDirectory()))
-            self._certificates = Certificates(self._folder)
+            self._files = _Files(self._folder)
             self._apis = exits.enter_context(StubApis())
-            self.node = exits.enter_context(TlsNode(self._certificates))
+            self.node = exits.enter_context(Node(certificates=self._files.of_the_node))
             self._exits = exits.pop_all()
         return self
 
@@ -123,13 +90,21 @@ class Rig:
         finally:
             self.node.delete_vhost(fresh.name)
 
+    def _amqps_url(self, vhost: Vhost) -> str:
+        plain, encrypted = urlsplit(vhost.amqp_url), urlsplit(self.node.amqps_url)
+        login = plain.netloc.rpartition("@")[0]
+        address = encrypted.netloc.rpartition("@")[2]
+        return plain._replace(scheme="amqps", netloc=f"{login}@{address}").geturl()
+
     def place(self, vhost: Vhost, load: Load) -> Place:
         """Say where a run in a virtual host takes place."""
         self._runs += 1
         return Place(
-            self.node.tls_url(vhost) if load.broker_tls else vhost.amqp_url,
-            self._apis.url(load.delay, self._certificates.both if load.api_tls else None),
-            self._certificates.authority,
+            self._amqps_url(vhost) if load.broker_tls else vhost.amqp_url,
+            self._apis.url(load.delay, self._files.both if load.api_tls else None),
+            self._files.authority,
+            self._files.certificate,
+            self._files.key,
             self._folder / f"run-{self._runs}.log",
         )
 

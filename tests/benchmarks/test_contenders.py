@@ -35,7 +35,8 @@ def test_each_contender_acknowledges_an_event_when_its_result_is_confirmed(
 ) -> None:
     with fresh(vhost) as queues, Spy(vhost.amqp_url) as spy:
         queues.send(0, 1)
-        place = Place(spy.amqp_url, api_url, tmp_path / "none.pem", tmp_path / "output.log")
+        none = tmp_path / "none.pem"
+        place = Place(spy.amqp_url, api_url, none, none, none, tmp_path / "output.log")
         program = contender.start(loop, Load(20), place)
         try:
             program.wait_until(lambda: "ack" in spy.seen, "done", 20)
