@@ -80,6 +80,7 @@ class Attempts:
     def __init__(self, settings: Settings, copernica: Copernica) -> None:
         self._settings = settings
         self._copernica = copernica
+        self._zone = settings.zone
         self._made: dict[str, float] = {}
 
     async def make(self, work: Work, may_write: Callable[[], bool]) -> Ended | None:
@@ -105,7 +106,7 @@ class Attempts:
         call = put_profiles(sent, create=update.create and work.may_create)
         answer = await self._copernica.send(call, has_turn=True)
         work.status = answer.status if isinstance(answer, Response) else None
-        match decide(update, answer, self._settings.zone):
+        match decide(update, answer, self._zone):
             case Done("accepted") if update.create and work.may_create:
                 work.settled_at = asyncio.get_running_loop().time() + self._settings.ambiguous_wait
                 work.look_first = True  # whoever has the event next
@@ -135,7 +136,7 @@ class Attempts:
                 if profiles:
                     work.may_create = False
                     since = work.first_call_at or work.received_at
-                    work.created = appeared_since(profiles[0], since, self._settings.zone)
+                    work.created = appeared_since(profiles[0], since, self._zone)
                 return None
 
     async def _settle(self, work: Work) -> Ended:
@@ -263,7 +264,7 @@ class Attempts:
             return "unmatched"
         if done.unsure and len(profiles) == 1 and work.first_call_at is not None:
             new = profiles[0].get("created") == profiles[0].get("modified")
-            if new and appeared_since(profiles[0], work.first_call_at, self._settings.zone):
+            if new and appeared_since(profiles[0], work.first_call_at, self._zone):
                 done = replace(done, outcome="created")
         if done.outcome == "updated" and work.created:
             return "created"

@@ -1,6 +1,7 @@
 """One process from start to end: its parts put together, links taken and replaced, the drain."""
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -50,6 +51,7 @@ async def run(settings: Settings) -> None:
         PortInUse: HTTP_HOST and HTTP_PORT cannot be used.
     """
     metrics = Metrics()
+    _collect_seldom()
     async with Copernica(settings, metrics) as copernica:
         process = Process(settings, copernica, metrics)
         process.obey_signals()
@@ -70,6 +72,16 @@ async def run(settings: Settings) -> None:
             log.info("stopped")
         finally:
             await monitor.cleanup()
+
+
+def _collect_seldom() -> None:
+    """Let Python look for garbage less often: that took an eighth of the CPU, and found nothing.
+
+    What an event leaves behind has no cycles; what a lost link leaves has, and is found in the end.
+    """
+    gc.collect()
+    gc.freeze()  # what is loaded stays
+    gc.set_threshold(20_000, 20, 20)
 
 
 class Process:
