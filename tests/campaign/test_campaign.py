@@ -25,7 +25,6 @@ def assert_whole(account: Account) -> None:
     shutil.rmtree(account.folder)
 
 
-@pytest.mark.slow
 def test_thirty_seconds_of_faults_break_nothing() -> None:
     assert_whole(run(1, 30))
 
