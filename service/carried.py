@@ -30,6 +30,19 @@ class Ended:
     unsettled_until: float = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is known of an event that was held and has not ended; `count` as in `Ended`.
+
+    Until `settled_at`, the loop's time, an attempt may still be carried out; with `look_first` a
+    look must come before the next one.
+    """
+
+    count: int
+    settled_at: float = 0
+    look_first: bool = False
+
+
 class Carried:
     """Answers deliveries that come back to the process that has held them last.
 
@@ -40,17 +53,16 @@ class Carried:
         self,
         ended: Iterable[tuple[Key, Ended]] = (),
         left: Iterable[Delivery] = (),
-        untouched: Mapping[bytes, int] | None = None,
+        held: Mapping[bytes, Held] | None = None,
     ) -> None:
         """Carry over the ends of a link's events, oldest first, and the rest that it held.
 
         Args:
             ended: by key.
             left: what was not ended.
-            untouched: the delivery counts of those of `left` that no call was made for, by
-                fingerprint.
+            held: what is known of those of `left`, by fingerprint.
         """
-        self._untouched = dict(untouched or {})
+        self._held = dict(held or {})
         self._ended: dict[Key, deque[Ended]] = {}
         undone = {delivery.fingerprint for delivery in left}
         for key, one in ended:
@@ -65,9 +77,10 @@ class Carried:
         """Go over the ends that have not come back."""
         return ((key, one) for key, lane in self._ended.items() for one in lane)
 
-    def untouched(self, delivery: Delivery) -> bool:
-        """Tell whether nobody but this process has held a delivery, and it made no call for it."""
-        return self._untouched.get(delivery.fingerprint) == delivery.count - 1
+    def held(self, delivery: Delivery) -> Held | None:
+        """Tell what is known of a delivery, if nobody but this process has held it."""
+        held = self._held.get(delivery.fingerprint)
+        return held if held is not None and held.count == delivery.count - 1 else None
 
     def end(self, key: Key, delivery: Delivery) -> Ended | None:
         """Give the end of a delivery that comes back; each is given once, in the order of its key.

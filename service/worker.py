@@ -8,6 +8,7 @@ import asyncio
 import math
 import random
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypedDict, Unpack
@@ -18,7 +19,7 @@ from service.admission import Admission, Doors
 from service.attempts import Attempts, Later, Strange, Written
 from service.broker import Link
 from service.calls import Calls, Handlers
-from service.carried import Carried
+from service.carried import Carried, Held
 from service.catalogues import Catalogues
 from service.copernica import Copernica
 from service.endings import Ending, Endings
@@ -128,10 +129,12 @@ class Worker:
         work = Work(delivery, update, received, received_at)
         if self._loop.time() > self._handed_back_until:
             self._carried = Carried()
-        if delivery.redelivered and not self._carried.untouched(delivery):
-            # Another process may have died with the call still running at the API.
-            work.look_first = update.create
-            work.not_before = self._loop.time() + self._settings.ambiguous_wait
+        if delivery.redelivered:
+            held = self._carried.held(delivery)
+            # Else another process may have died with the call still running at the API.
+            work.look_first = update.create and (held is None or held.look_first)
+            settled_at = self._loop.time() + self._settings.ambiguous_wait
+            work.not_before = settled_at if held is None else held.settled_at
         self._admission.take(work)
 
     async def wind_up(self) -> None:
@@ -165,7 +168,7 @@ class Worker:
         return Carried(
             [*(self._carried if soon else ()), *again, *self._endings.ended()],
             [work.delivery for work in left],
-            _untouched(left, now),
+            _held(left),
         )
 
     def _note_progress(self) -> None:
@@ -368,15 +371,17 @@ class Worker:
         return time.monotonic() - min(received) if received else 0.0
 
 
-def _untouched(left: list[Work], now: float) -> dict[bytes, int]:
-    """Give the delivery counts of what was surely not begun; equal messages must all be so."""
-    held: dict[bytes, int] = {}
-    doubtful = set()
+def _held(left: Iterable[Work]) -> dict[bytes, Held]:
+    """Note what is known of events; of equal messages nobody can tell which comes back first."""
+    held: dict[bytes, Held] = {}
+    unlike = set()
     for work in left:
         fingerprint, count = work.delivery.fingerprint, work.delivery.count
-        doubt = work.look_first or max(work.not_before, work.unsettled_until) > now
-        if doubt or held.setdefault(fingerprint, count) != count:
-            doubtful.add(fingerprint)
-    return {
-        fingerprint: count for fingerprint, count in held.items() if fingerprint not in doubtful
-    }
+        settled_at = max(work.not_before, work.unsettled_until, work.settled_at)
+        twin = held.get(fingerprint, Held(count))
+        held[fingerprint] = Held(
+            count, max(settled_at, twin.settled_at), work.look_first or twin.look_first
+        )
+        if twin.count != count:
+            unlike.add(fingerprint)
+    return {fingerprint: one for fingerprint, one in held.items() if fingerprint not in unlike}

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from service.carried import Carried, Ended
+from service.carried import Carried, Ended, Held
 from service.messages import Delivery
 from service.results import Result
 from tests.unit.samples import delivery
@@ -70,9 +70,9 @@ class TestEnd:
         assert carried(*ends, left="a").end(KEY, again("a")) is None
 
 
-class TestUntouched:
+class TestHeld:
     def test_is_what_nobody_else_has_held(self) -> None:
-        links = Carried(untouched={first("a").fingerprint: 0})
-        assert links.untouched(again("a"))
-        assert not links.untouched(again("a", count=2))
-        assert not links.untouched(again("b"))
+        links = Carried(held={first("a").fingerprint: Held(0, 7, look_first=True)})
+        assert links.held(again("a")) == Held(0, 7, look_first=True)
+        assert links.held(again("a", count=2)) is None
+        assert links.held(again("b")) is None

@@ -32,6 +32,12 @@ async def held_by(world: World) -> Carried:
     return world.worker.carried()
 
 
+def in_doubt(carried: Carried) -> list[bool]:
+    """Tell of what was held whether an attempt may have been, or be, carried out."""
+    now = asyncio.get_running_loop().time()
+    return [held.look_first or held.settled_at > now for held in carried._held.values()]
+
+
 async def held_after(seconds: float, *answers: Response | NoResponse, **changes: Any) -> Carried:
     """What a worker leaves undone that had an event for some seconds."""
     world = World()
@@ -103,6 +109,26 @@ class TestRedelivered:
         await world.pass_time(1.5)
         assert (world.api.calls == []) is waits
 
+    @pytest.mark.parametrize(("seconds", "waits"), [(5, True), (40, False)])
+    async def test_events_wait_no_longer_than_their_doubt_lasts(
+        self, seconds: float, waits: bool
+    ) -> None:
+        # Sent after a second, without an answer; then the API is down for long.
+        held = await held_after(seconds, NO_ANSWER, *[response(503)] * 100)
+        world = World(carried=held)
+        world.deliver(event(), redelivered=True, **counted(1))
+        await world.pass_time(1.5)
+        assert (world.api.calls == []) is waits
+        await world.pass_time(SLOW)
+        assert len(world.puts) == 1
+
+    async def test_a_create_in_doubt_is_looked_up_on_the_next_link(self) -> None:
+        held = await held_after(40, NO_ANSWER, *[response(503)] * 100, **CREATE)
+        world = World(carried=held)
+        world.deliver(event(**CREATE), redelivered=True, **counted(1))
+        await world.pass_time()
+        assert world.methods[0] == "GET"
+
     async def test_events_of_another_message_are_not_known(self) -> None:
         held = await held_after(0)
         world = World(carried=held)
@@ -116,30 +142,30 @@ class TestHeld:
         world = World(fake=CatalogueCopernica, field_check="strict")
         world.api.reply("get-fields", response(503))
         world.deliver(event())
-        assert len((await held_by(world))._untouched) == 1
+        assert in_doubt(await held_by(world)) == [False]
 
     async def test_is_what_waits_to_be_tried_again(self) -> None:
-        assert len((await held_after(1.1, response(503, retry_after="100")))._untouched) == 1
+        assert in_doubt(await held_after(1.1, response(503, retry_after="100"))) == [False]
 
     async def test_is_not_what_has_been_acknowledged(self) -> None:
         world = World()
         world.deliver(event())
         await world.pass_time()
-        assert (await held_by(world))._untouched == {}
+        assert in_doubt(await held_by(world)) == []
 
     async def test_is_not_what_another_process_may_still_write(self) -> None:
         world = World()
         world.deliver(event(), redelivered=True)
         await world.pass_time(19)
-        assert (await held_by(world))._untouched == {}
+        assert in_doubt(await held_by(world)) == [True]
 
     async def test_is_no_create_that_may_have_been_carried_out(self) -> None:
-        assert (await held_after(1.1, NO_ANSWER, **CREATE))._untouched == {}
+        assert in_doubt(await held_after(1.1, NO_ANSWER, **CREATE)) == [True]
 
     @pytest.mark.parametrize("seconds", [1.1, 5.0])
     async def test_is_no_create_that_the_api_may_still_carry_out(self, seconds: float) -> None:
         answers = (response(200), NONE, NONE, NONE, NONE)
-        assert (await held_after(seconds, *answers, **IN_BACKGROUND))._untouched == {}
+        assert in_doubt(await held_after(seconds, *answers, **IN_BACKGROUND)) == [True]
 
 
 class TestCreateInTheBackground:
@@ -250,7 +276,7 @@ class TestLease:
         world.link.in_doubt = True
         world.deliver_keys("1")
         await world.pass_time(0.1)
-        assert len((await held_by(world))._untouched) == 1
+        assert in_doubt(await held_by(world)) == [False]
         world.link.in_doubt = False
         await world.pass_time()
         assert world.api.calls == []
@@ -298,7 +324,7 @@ class TestTrip:
         world.api.answers.append(CROWD)
         world.deliver_keys("1", "2")
         await world.pass_time()
-        assert len((await held_by(world))._untouched) == 1
+        assert in_doubt(await held_by(world)) == [False]
 
     async def test_happens_once(self) -> None:
         world = World()
@@ -416,7 +442,7 @@ async def test_a_twin_of_a_doubtful_event_is_doubtful_too() -> None:
         world.deliver(event(**CREATE), message_id="twin")
     await world.pass_time(1.5)
     world.link.lose()
-    assert (await held_by(world))._untouched == {}
+    assert in_doubt(await held_by(world)) == [True]
 
 
 async def test_a_mass_update_that_moves_more_than_can_be_read_goes_on() -> None:
