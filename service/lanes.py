@@ -20,8 +20,8 @@ class Work:
     `unsettled_until` that until which an attempt without an answer may still be carried out, so
     that nothing newer may follow. `attempts` counts PUTs, the last of which had `status`;
     `failures` counts failed looks too, the first `failing_since` so long, and `counted` those that
-    the event itself is to blame for: since the attempt before, made at `tally`, calls for others
-    have succeeded, and no fewer than have failed.
+    the event itself is to blame for: since the one before, made at `tally`, first attempts of
+    others have succeeded, and no fewer than have failed.
     `ended` is how the event ended on the link before.
     `look_first` asks for a look at the selection before the next PUT; once it has found a profile
     `may_create` falls, and `created` tells whether an attempt of ours made it. `ids` are those of

@@ -30,7 +30,10 @@ _OF_THE_API: tuple[Pause, ...] = ("outage", "token", "configuration", "refusals"
 
 
 class Tally(NamedTuple):
-    """The PUTs that have succeeded so far, and the calls that have failed."""
+    """The first attempts of events that have succeeded so far, and those that have failed.
+
+    How often the bad ones are repeated says nothing of the API.
+    """
 
     successes: int
     failures: int
@@ -39,8 +42,9 @@ class Tally(NamedTuple):
 class Pauses:
     """The pauses of one process, and what leads to them; `most` calls may run at a time.
 
-    `tally` counts calls, `answered_at` is when a probe was answered last, and `trial` is True from
-    then until an update succeeds. `listener` is told when a pause begins or ends.
+    `successes` counts PUTs, `tally` first attempts, `answered_at` is when a probe was answered
+    last, and `trial` is True from then until an update succeeds. `listener` is told when a pause
+    begins or ends.
     """
 
     def __init__(self, most: int) -> None:
@@ -51,6 +55,7 @@ class Pauses:
         self._not_before = 0.0
         self.trial = False
         self._confirmed = False
+        self.successes = 0
         self.tally = Tally(0, 0)
         self.answered_at = 0.0
         self.listener: Callable[[], None] = lambda: None
@@ -71,10 +76,10 @@ class Pauses:
             self.listener()
         return ended
 
-    def failed(self, retry: Retry, now: float) -> bool:
-        """Note a call that failed; True if a pause begins with it."""
+    def failed(self, retry: Retry, now: float, *, first: bool = False) -> bool:
+        """Note a call that failed, perhaps an event's first; True if a pause begins with it."""
         self._not_before = max(self._not_before, now + (retry.after or 0))
-        self.tally = Tally(self.tally.successes, self.tally.failures + 1)
+        self.tally = Tally(self.tally.successes, self.tally.failures + first)
         if retry.cause != "outage":
             return self.begin(retry.cause)
         self._in_a_row += 1
@@ -94,9 +99,10 @@ class Pauses:
             self._refused.add(key)
         return len(self._refused) >= _REFUSALS and self.begin("refusals")
 
-    def succeeded(self) -> list[Pause]:
-        """Note a PUT that succeeded; return the pauses that end with it."""
-        self.tally = Tally(self.tally.successes + 1, self.tally.failures)
+    def succeeded(self, *, first: bool = False) -> list[Pause]:
+        """Note a PUT that succeeded, perhaps the first of its event; return the pauses it ends."""
+        self.successes += 1
+        self.tally = Tally(self.tally.successes + first, self.tally.failures)
         self._in_a_row = 0
         self._refused.clear()
         self.trial = False

@@ -38,9 +38,8 @@ class Probe:
         """Ask until the API answers, unless that is being done."""
         if self._asking is not None and not self._asking.done():
             return
-        successes = self._pauses.tally.successes
-        if successes != self._successes:
-            self._successes, self._asked, self._trials = successes, 0, 0
+        if self._pauses.successes != self._successes:
+            self._successes, self._asked, self._trials = self._pauses.successes, 0, 0
         self._trials += self._pauses.trial
         self._asking = self._loop.create_task(self._ask())
 

@@ -147,7 +147,7 @@ class Settings(BaseSettings):
     retry_attempts: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=8,
         description="Failed attempts after which an event ends as `failed`; only those count "
-        "between which updates of other keys succeeded, and no fewer calls than failed",
+        "between which the first attempts of others succeeded, and no fewer of them than failed",
     )
     retry_base: Seconds = Field(
         default=0.5, description="Seconds of the first retry's longest wait; doubles each time"

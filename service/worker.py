@@ -229,7 +229,7 @@ class Worker:
 
     def _succeeded(self, work: Work) -> None:
         self._lanes.exhausted.discard(work.update.key)
-        for pause in self._pauses.succeeded():
+        for pause in self._pauses.succeeded(first=not work.failures):
             log.info("the API takes updates again", cause=pause)
 
     def _complete(self, work: Work, written: Written) -> None:
@@ -280,11 +280,11 @@ class Worker:
         self._calls.sleep(work, delay)
 
     def _is_exhausted(self, work: Work) -> bool:
-        """Count a failed attempt, unless the API has failed others more often than not."""
+        """Count a failed attempt, unless most others have failed too since the one before."""
         before, work.tally = work.tally, self._pauses.tally
         if before is not None:
             succeeded = work.tally.successes - before.successes
-            failed = work.tally.failures - before.failures - 1  # but for this attempt
+            failed = work.tally.failures - before.failures - (work.failures == 1)  # but for its own
             work.counted += succeeded > 0 and succeeded >= failed
         after_another = work.update.key in self._lanes.exhausted
         if work.counted >= (1 if after_another else self._settings.retry_attempts):
@@ -298,7 +298,7 @@ class Worker:
         settings = self._settings
         delay = backoff(failures, settings.retry_base, settings.retry_max, random.random())  # noqa: S311
         self._metrics.retries(retry.cause).inc()
-        if self._pauses.failed(retry, self._loop.time()):
+        if self._pauses.failed(retry, self._loop.time(), first=failures == 1):
             log.warning("calls are paused", cause=retry.cause, detail=retry.detail)
         return max(delay, retry.after or 0)
 

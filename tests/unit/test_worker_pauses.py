@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -206,6 +207,15 @@ class TestAttempts:
         await world.pass_time(10_000)
         assert len(world.results) == 10
         assert world.published_to("dead-letters") == []
+
+    async def test_of_one_event_in_twelve_do_not_hold_the_others_up(self) -> None:
+        world = World(fake=Poisoned, hold_timeout=100_000)
+        dice = random.Random(1)  # noqa: S311
+        for number in range(2000):
+            world.deliver_keys(f"{'bad' if dice.random() < 0.08 else ''}{number}")
+            await world.pass_time(0.2)
+        assert len(world.results) > 1800
+        assert Counter(result["outcome"] for result in world.results)["failed"] > 80
 
     @pytest.mark.parametrize("seed", range(5))
     async def test_do_not_count_while_most_calls_fail(self, seed: int) -> None:
