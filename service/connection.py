@@ -1,4 +1,4 @@
-"""A connection to RabbitMQ with its one channel, and why it ended, in words."""
+"""A connection to RabbitMQ with its channel, and why it ended, in words."""
 
 import asyncio
 import ssl
@@ -17,6 +17,7 @@ from pika.exceptions import (
     AMQPConnectionError,
     AMQPHeartbeatTimeout,
     ChannelClosed,
+    ChannelClosedByClient,
     ConnectionClosed,
     IncompatibleProtocolError,
     ProbableAccessDeniedError,
@@ -40,7 +41,7 @@ class LinkLost(Exception):
 
 
 class _Connection(AsyncioConnection):
-    """pika's connection, but for three things.
+    """pika's connection, but for a few things.
 
     It tells when bytes come, survives headers it cannot read, and writes the frames of one turn of
     the event loop together.
@@ -94,7 +95,7 @@ class _Connection(AsyncioConnection):
 
 
 class Line:
-    """One connection with its one channel; what ends either ends the link they belong to."""
+    """One connection with the channel in use; what ends either ends the link they belong to."""
 
     def __init__(self, lost: asyncio.Future[str]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -138,14 +139,14 @@ class Line:
         self.channel = await self.open_channel()
 
     async def open_channel(self) -> Channel:
-        """Open one more channel; the end of one that is not in use loses nothing.
+        """Open one more channel; it loses the link when it ends, unless it was closed from here.
 
         Raises:
             LinkLost: with the reason in words.
         """
 
-        def lose(closed: Channel, error: BaseException) -> None:
-            if closed is getattr(self, "channel", closed):
+        def lose(_closed: Channel, error: BaseException) -> None:
+            if not isinstance(error, ChannelClosedByClient):
                 self._end(error)
 
         channel: Channel = await self.rpc(self.connection.channel, "on_open_callback")

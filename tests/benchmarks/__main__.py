@@ -11,9 +11,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from typer.main import get_group
-
-from service.cli import app
 from tests.benchmarks import gate, scenarios
 from tests.benchmarks.contenders import AIOPIKA_AIOHTTP, FASTSTREAM, FLOOR, OURS
 from tests.benchmarks.figures import COLUMNS, Report, table
@@ -34,7 +31,7 @@ def main() -> int:
     print("Starting RabbitMQ ...", flush=True)
     with Rig() as rig:
         report = _report(rig)
-        for scenario in _chosen(options, report):
+        for scenario in _chosen(options):
             if options.only and scenario.name not in options.only:
                 continue
             play(scenario, rig, report, _say)
@@ -66,20 +63,16 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _chosen(options: argparse.Namespace, report: Report) -> list[Scenario]:
+def _chosen(options: argparse.Namespace) -> list[Scenario]:
     if options.gate:
         return [scenarios.cost((OURS, AIOPIKA_AIOHTTP), rounds=5, loops=["uvloop"])]
-    has_probe = "probe" in get_group(app).commands
-    if not has_probe:
-        report.notes.append("`profile-sync probe` is left out: there is no such command")
-    probes = [scenarios.probes()] if has_probe else []
     if options.quick:
         few = (OURS, AIOPIKA_AIOHTTP, FASTSTREAM, FLOOR)
         return [
             scenarios.cost(few, rounds=1, share=0.5),
             scenarios.added((OURS, AIOPIKA_AIOHTTP), rounds=1),
             scenarios.starts(rounds=1),
-            *probes,
+            scenarios.probes(),
         ]
     sizes = (1_000, 10_000, 100_000, *([1_000_000] if options.backlog else []))
     return [
@@ -87,9 +80,9 @@ def _chosen(options: argparse.Namespace, report: Report) -> list[Scenario]:
         scenarios.throughput(),
         scenarios.added(),
         scenarios.backlog(sizes),
-        scenarios.variants(report),
+        scenarios.variants(),
         scenarios.starts(),
-        *probes,
+        scenarios.probes(),
     ]
 
 

@@ -1,7 +1,6 @@
 """Who is measured, and how each is started."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,21 +17,16 @@ _SLOW, _MIDDLE, _FAST = 1_000, 2_000, 8_000
 class Load:
     """What one run has to do.
 
-    `delay` is the API's, in seconds; without `prefetch` each takes what suits `in_flight` best.
+    `delay` is the API's, in seconds.
     """
 
     events: int
     delay: float = 0.0
     in_flight: int = 64
-    prefetch: int | None = 200
+    prefetch: int = 200
     classic: bool = False
     api_tls: bool = False
     broker_tls: bool = False
-
-    @property
-    def held(self) -> int:
-        """Events that a contender may hold at once."""
-        return self.prefetch or 2 * self.in_flight
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +60,7 @@ class Contender:
             "API_URL": place.api_url,
             "ACCESS_TOKEN": TOKEN,
             "CONNECTIONS": f"{load.in_flight}",
-            "PREFETCH": f"{load.held}",
+            "PREFETCH": f"{load.prefetch}",
             "LOOP": loop or "asyncio",
         }
         peer = {f"PEER_{name}": value for name, value in variables.items()}
@@ -74,7 +68,7 @@ class Contender:
 
 
 class Ours(Contender):
-    """The service as its users run it: default settings but for where everything is."""
+    """The service as its users run it, with the load's calls in flight and prefetch."""
 
     __slots__ = ()
 
@@ -83,10 +77,6 @@ class Ours(Contender):
         module = self.module if loop == "uvloop" else "tests.benchmarks.on_asyncio"
         return Service(_settings(load, place), place.output, ["-m", module, "run"])
 
-    def command(self, name: str, load: Load, place: Place) -> Program:
-        """Run one of its other commands."""
-        return Service(_settings(load, place), place.output, ["-m", self.module, name])
-
 
 def _settings(load: Load, place: Place) -> dict[str, str]:
     settings = {
@@ -94,9 +84,8 @@ def _settings(load: Load, place: Place) -> dict[str, str]:
         "API_URL": place.api_url,
         "ACCESS_TOKEN": TOKEN,
         "MAX_IN_FLIGHT": f"{load.in_flight}",
+        "PREFETCH": f"{load.prefetch}",
     }
-    if load.prefetch is not None:
-        settings["PREFETCH"] = f"{load.prefetch}"
     if load.classic:
         settings["DECLARE_TOPOLOGY"] = "false"
     if load.broker_tls:
@@ -107,7 +96,7 @@ def _settings(load: Load, place: Place) -> dict[str, str]:
     return {**env, "SSL_CERT_FILE": f"{place.ca_file}"} if load.api_tls else env
 
 
-OURS = Ours("profile-sync", "service", _MIDDLE)
+OURS = Ours("profile-sync", "service", _FAST)
 FLOOR = Contender("floor: bytes by hand", "tests.benchmarks.floor", _FAST)
 AIOPIKA_AIOHTTP = Contender("aio-pika + aiohttp", f"{_PEERS}.aiopika_aiohttp", _MIDDLE)
 AIOPIKA_HTTPX = Contender("aio-pika + httpx", f"{_PEERS}.aiopika_httpx", _SLOW)
@@ -119,10 +108,12 @@ PEERS = (AIOPIKA_AIOHTTP, AIOPIKA_HTTPX, FASTSTREAM, PIKA, KOMBU)
 ALL = (OURS, *PEERS, FLOOR)
 
 
-def _environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     """Return the environment without what its owner may have set for other programs."""
     return {
         name: value
-        for name, value in environ.items()
-        if not name.startswith("PEER_") and name != "PYTHONDONTWRITEBYTECODE"
+        for name, value in os.environ.items()
+        if not name.startswith("PEER_")
+        and not name.lower().endswith("_proxy")
+        and name != "PYTHONDONTWRITEBYTECODE"
     }

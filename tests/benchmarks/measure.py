@@ -1,6 +1,9 @@
 """One run: a contender works through a queue, or through events as they come, and is watched."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 
@@ -39,7 +42,7 @@ def drain(rig: Rig, contender: Contender, loop: Loop | None, load: Load) -> Meas
 
 
 def _window(rig: Rig, program: Program, queues: Queues, load: Load) -> Measured:
-    margin = min(load.held, load.events // 4)
+    margin = min(load.prefetch, load.events // 4)
     first = _look(rig, program, queues, margin, 60)
     last = _look(rig, program, queues, load.events - margin, 20 + load.events / 50)
     events = last.results - first.results
@@ -145,7 +148,9 @@ class _Stopwatch:
         body: bytes,
     ) -> None:
         now = time.perf_counter()
-        self._taken.append(now - self._sent.pop(json.loads(body)["event_id"]))
+        result = json.loads(body)
+        assert result["outcome"] == "updated", result
+        self._taken.append(now - self._sent.pop(result["event_id"]))
 
 
 def start_up(rig: Rig, contender: Contender, loop: Loop | None) -> Measured:
@@ -167,13 +172,21 @@ def start_up(rig: Rig, contender: Contender, loop: Loop | None) -> Measured:
 
 
 def probe(rig: Rig) -> Measured:
-    """Run the command that tries all that the service needs; seconds from its exec to its end."""
+    """Ask a service that is ready whether it is; seconds from the command's exec to its end."""
+    load = Load(0)
     with rig.vhost() as vhost, fresh(vhost):
-        begun = time.perf_counter()
-        program = OURS.command("probe", Load(0), rig.place(vhost, Load(0)))
+        service = OURS.start("uvloop", load, rig.place(vhost, load))
         try:
-            code = program.process.wait(30)
-            assert code == 0, f"exit code {code}: {program.output()[-2000:]}"
+            service.wait_ready()
+            begun = time.perf_counter()
+            ended = subprocess.run(
+                [sys.executable, "-m", "service", "probe"],
+                env={**os.environ, "PROFILE_SYNC_HTTP_PORT": service.http_url.rpartition(":")[2]},
+                capture_output=True,
+                check=False,
+            )
+            seconds = time.perf_counter() - begun
         finally:
-            program.kill()
-    return {"seconds": time.perf_counter() - begun}
+            service.kill()
+    assert ended.returncode == 0, f"{ended.stdout!r} {ended.stderr!r}"
+    return {"seconds": seconds}

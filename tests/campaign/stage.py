@@ -257,7 +257,7 @@ class Stage:
         """
         for pause in (0.6, 0.0):
             try:
-                if self.node.queue(VHOST, EVENTS).get("messages", 0):
+                if self.node.queue(VHOST, EVENTS).get("messages", 1):
                     return False
             except (ApiError, OSError):
                 return False
