@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     delivery_limit: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=100,
         description="Deliveries of one event after which RabbitMQ dead-letters it by itself; "
-        "an existing queue keeps its own",
+        "it cannot be changed on an existing queue: no link is had then",
     )
     databases: Annotated[str, AfterValidator(kinds.databases)] = Field(
         default="",
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
     )
     confirm_timeout: Seconds = Field(
         default=35,
-        description="Seconds RabbitMQ may take to confirm a result; then it counts as lost",
+        description="Seconds RabbitMQ may take to confirm a result; then the link counts as lost",
     )
     retry_attempts: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=8,
