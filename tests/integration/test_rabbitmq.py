@@ -139,7 +139,7 @@ def test_a_node_serves_management_and_prometheus(node: Node) -> None:
 
 @pytest.mark.slow
 def test_a_killed_node_keeps_persistent_messages(private_node: Node) -> None:
-    publish_durable(private_node.amqp_url(), "kept", b"still here")
+    publish_durable(private_node.amqp_url(), "kept-by-a-kill", b"still here")
     before = private_node.amqp_url()
     private_node.save()
     private_node.kill()
@@ -147,7 +147,7 @@ def test_a_killed_node_keeps_persistent_messages(private_node: Node) -> None:
         socket.create_connection(("127.0.0.1", pika.URLParameters(before).port), timeout=5)
     private_node.start()
     assert private_node.amqp_url() == before
-    assert take(private_node.amqp_url(), "kept") == b"still here"
+    assert take(private_node.amqp_url(), "kept-by-a-kill") == b"still here"
 
 
 @pytest.mark.slow

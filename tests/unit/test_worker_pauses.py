@@ -219,7 +219,7 @@ class TestAttempts:
 
     @pytest.mark.parametrize("seed", range(5))
     async def test_do_not_count_while_most_calls_fail(self, seed: int) -> None:
-        world = World(hold_timeout=100_000, retry_attempts=6, retry_max=2)
+        world = World(hold_timeout=100_000, retry_attempts=12, retry_max=2)
         world.api.seconds = 0.05
         dice = random.Random(seed)  # noqa: S311
         answers = [DOWN if dice.random() < 0.7 else FINE for _ in range(1500)]
