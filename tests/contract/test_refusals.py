@@ -5,6 +5,7 @@ The API is a socket: what it was sent is known to the byte. RabbitMQ is a list.
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -222,6 +223,7 @@ async def test_n17_no_log_line_has_the_token(
     down = answering(status="503 Service Unavailable")
     # Every level, and before any redaction: the line itself must not have it.
     with capture_logs() as ours, caplog.at_level("DEBUG"):
+        logging.getLogger("httpx").debug("a library's line")
         for answer in (answering(), down, refused, LOST):
             answers = [answer, answering(PROFILE)]
             if version == "v4":
@@ -230,6 +232,7 @@ async def test_n17_no_log_line_has_the_token(
                 event(), *answers, version=version, access_token=token, retry_base=0.001, **QUICK
             )
     assert [line["event"] for line in ours].count("event finished") == 4
+    assert "a library's line" in caplog.text
     for shown in (repr(ours), caplog.text):
         assert token not in shown
         assert bearer not in shown
