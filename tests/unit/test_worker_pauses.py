@@ -210,6 +210,7 @@ class TestAttempts:
 
     async def test_of_one_event_in_twelve_do_not_hold_the_others_up(self) -> None:
         world = World(fake=Poisoned, hold_timeout=100_000)
+        random.seed(1)  # the jitter too: with another it goes on a little slower, once in a while
         dice = random.Random(1)  # noqa: S311
         for number in range(2000):
             world.deliver_keys(f"{'bad' if dice.random() < 0.08 else ''}{number}")
@@ -219,8 +220,9 @@ class TestAttempts:
 
     @pytest.mark.parametrize("seed", range(5))
     async def test_do_not_count_while_most_calls_fail(self, seed: int) -> None:
-        world = World(hold_timeout=100_000, retry_attempts=12, retry_max=2)
+        world = World(hold_timeout=100_000, retry_attempts=6, retry_max=2)
         world.api.seconds = 0.05
+        random.seed(seed)  # the jitter too: one in some thousands is exhausted all the same
         dice = random.Random(seed)  # noqa: S311
         answers = [DOWN if dice.random() < 0.7 else FINE for _ in range(1500)]
         world.api.reply("put-profiles", *answers, FINE)
