@@ -59,7 +59,7 @@ def guard(
         UnknownName: a field or an interest does not exist.
         InvalidEvent: a value does not fit its field.
     """
-    conditions = tuple([_condition(one, catalogue, zone) for one in update.conditions])
+    conditions = tuple(_condition(one, catalogue, zone) for one in update.conditions)
     if update.expect == "one":
         _refuse_zero(conditions, catalogue)
     if update.create:
@@ -67,11 +67,6 @@ def guard(
     fields = _fields(update, catalogue, zone, values=values)
     if update.create and values:
         _refuse_differing(conditions, fields)
-    opaque = [
-        condition.field
-        for condition in conditions
-        if (field := catalogue.field(condition.field)) and field.type in _OPAQUE
-    ]
     return replace(
         update,
         database=catalogue.database,
@@ -80,7 +75,11 @@ def guard(
         interests=_interests(update, catalogue),
         key=selection_key(catalogue.database, conditions),
         moves=any(_moves(condition, fields, catalogue) for condition in conditions),
-        opaque=frozenset(opaque),
+        opaque=frozenset(
+            condition.field
+            for condition in conditions
+            if (field := catalogue.field(condition.field)) and field.type in _OPAQUE
+        ),
     )
 
 
@@ -194,12 +193,7 @@ def strange(
     They must carry what was asked for: an API that heeds no selection shows others. Without
     `values` nobody has checked that those of the update are kept as they are.
     """
-    if not values:
-        return None
-    conditions: tuple[Condition, ...] | None = update.conditions
-    if update.moves:
-        conditions = after_update(update.conditions, update.fields)
-    for condition in conditions or ():
+    for condition in after_update(update.conditions, update.fields) or () if values else ():
         if condition.operator == EQUAL and condition.value and condition.field not in update.opaque:
             found = (_value_of(profile, condition.field) for profile in profiles)
             if any(not _same(value, condition.value) for value in found if value is not None):
@@ -211,8 +205,6 @@ def _value_of(profile: Mapping[str, Any], name: str) -> str | None:
     """Read a value of a profile by a field's name; None if the profile does not tell."""
     fields = profile.get("fields")
     if isinstance(fields, Mapping):
-        if name in fields:
-            return str(fields[name])
         for known, value in fields.items():
             if known.casefold() == name.casefold():
                 return str(value)
