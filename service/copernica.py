@@ -18,7 +18,7 @@ from service.metrics import Metrics
 from service.profiles import Answer, Call, NoResponse, Response
 from service.settings import Settings
 from service.tokens import Token, post_token, read_token
-from service.transport import CUT, EXPLAINED, SECONDS, TARGET, Transport, failure
+from service.transport import CUT, EXPLAINED, SECONDS, TARGET, Transport, failure, origin
 
 _KEPT_HEADERS = {
     name.encode(): name
@@ -283,7 +283,7 @@ class Copernica:
 
 def _proxies(addresses: Iterable[str]) -> Mapping[str, str]:
     found = {httpx.URL(address): proxies.proxy_for(address) for address in addresses}
-    return {f"{to.scheme}://{to.netloc.decode()}": proxy for to, proxy in found.items() if proxy}
+    return {origin(to): proxy for to, proxy in found.items() if proxy}
 
 
 def _forms(token: str) -> set[bytes]:

@@ -8,8 +8,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
-from types import TracebackType
-from typing import Self
 
 import httpx
 
@@ -35,6 +33,11 @@ def failure(error: httpx.RequestError) -> Failure:
     return "unreachable" if isinstance(error, _UNREACHABLE) else "no-answer"
 
 
+def origin(url: httpx.URL) -> str:
+    """Name the server of a URL as connections and proxies are kept for it."""
+    return f"{url.scheme}://{url.netloc.decode()}"
+
+
 class _Response(httpx.Response):
     """A response whose body is here: httpx would go through it once more, in pieces."""
 
@@ -56,7 +59,7 @@ class Transport(httpx.AsyncBaseTransport):
     early, or is over `max_body` bytes, is cut there, and the response's extension `cut` is set: its
     status says what happened all the same. There are as many connections as calls at a time.
 
-    `proxies` has the URLs of proxies by the origin that they are on the way to.
+    `proxies` has the URLs of proxies by the `origin` that they are on the way to.
     """
 
     def __init__(
@@ -74,17 +77,6 @@ class Transport(httpx.AsyncBaseTransport):
         self._idle: defaultdict[str, list[tuple[float, Connection]]] = defaultdict(list)
         self._closed = False
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        await self.aclose()
-
     async def aclose(self) -> None:
         """Close all connections; one that carries a call closes after it."""
         self._closed = True
@@ -101,10 +93,10 @@ class Transport(httpx.AsyncBaseTransport):
         """
         loop = asyncio.get_running_loop()
         ends = loop.time() + request.extensions.get(SECONDS, self._timeout)
-        origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
-        proxy = self._proxies.get(origin)
+        server = origin(request.url)
+        proxy = self._proxies.get(server)
         written = _written(request, proxy)
-        idle = self._idle[origin]
+        idle = self._idle[server]
         connection = _newest(idle, loop.time() - _KEPT)
         if connection is None:
             seconds = min(self._connect_timeout, ends - loop.time())
