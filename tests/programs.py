@@ -91,7 +91,7 @@ class Service(Program):
         port = env.get("PROFILE_SYNC_HTTP_PORT") or str(free_ports(1)[0])
         self.http_url = f"http://127.0.0.1:{port}"
         address = {"PROFILE_SYNC_HTTP_HOST": "127.0.0.1", "PROFILE_SYNC_HTTP_PORT": port}
-        super().__init__(arguments, output, {**_without_settings(), **address, **env})
+        super().__init__(arguments, output, {**without_settings(), **address, **env})
 
     def wait_ready(self, timeout: float = 20) -> None:
         """Return when /readyz answers 200."""
@@ -110,7 +110,7 @@ class StandIn(Program):
     def __init__(self, arguments: Sequence[str], output: Path) -> None:
         port = str(free_ports(1)[0])
         super().__init__(
-            ["-m", "tests.standin", "--port", port, *arguments], output, _without_settings()
+            ["-m", "tests.standin", "--port", port, *arguments], output, without_settings()
         )
         try:
             self.wait_until(lambda: bool(self.log()), "listening", 20)
@@ -147,7 +147,7 @@ class StandIn(Program):
             return client.request(method, url, json=body).raise_for_status()
 
 
-def _without_settings() -> dict[str, str]:
+def without_settings() -> dict[str, str]:
     """Return this environment without the settings that its owner may have made.
 
     Bytecode is kept, whatever that owner wishes: each start would take twice as long without.

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Handler = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -68,9 +69,15 @@ async def raw_server(
 ) -> AsyncIterator[RawServer]:
     """Serve on a free port while the block lasts, perhaps over TLS."""
     raw = RawServer(handlers)
-    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0, ssl=tls)
-    raw.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(raw.serve, tls) as raw.port:
         yield raw
+
+
+@asynccontextmanager
+async def listening(serve: Serve, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
+    """Take connections on a free port, which is given, while the block lasts."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield server.sockets[0].getsockname()[1]
     finally:
         server.close()

@@ -2,11 +2,11 @@
 
 import asyncio
 import ssl
-import threading
-from collections.abc import Coroutine
-from typing import Any, Self
+from typing import Self
 
 import trustme
+
+from tests.loop_thread import LoopThread
 
 _HOST = "127.0.0.1"
 
@@ -22,27 +22,21 @@ class TLSFront:
         self._upstream_port = upstream_port
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.show(certificate)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="TLS", daemon=True)
+        self._thread = LoopThread("TLS")
         self._open: set[asyncio.Task[None]] = set()
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._do(self._listen())
+        self._thread.do(self._listen())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._do(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._thread.do(self._close())
+        self._thread.stop()
 
     def show(self, certificate: trustme.LeafCert) -> None:
         """Replace the certificate."""
         certificate.configure_cert(self._context)
-
-    def _do(self, steps: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(steps, self._loop).result()
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, _HOST, 0, ssl=self._context)

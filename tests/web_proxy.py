@@ -5,6 +5,8 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.raw_server import listening
+
 
 class WebProxy:
     """Connects to any host and port; what is not asked for with CONNECT it answers itself.
@@ -64,9 +66,5 @@ async def web_proxy(
 ) -> AsyncIterator[WebProxy]:
     """Serve on a free port while the block lasts, perhaps over TLS."""
     proxy = WebProxy(refusal, breaks)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=tls)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(proxy.serve, tls) as proxy.port:
         yield proxy
-    finally:
-        server.close()

@@ -1,11 +1,10 @@
 """Who is measured, and how each is started."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks.peers.contract import LOOPS, Loop
-from tests.programs import Program, Service
+from tests.programs import Program, Service, without_settings
 
 TOKEN = "benchmark-token"
 
@@ -111,9 +110,5 @@ ALL = (OURS, *PEERS, FLOOR)
 def _environment() -> dict[str, str]:
     """Return the environment without what its owner may have set for other programs."""
     return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("PEER_")
-        and not name.lower().endswith("_proxy")
-        and name != "PYTHONDONTWRITEBYTECODE"
+        name: value for name, value in without_settings().items() if not name.startswith("PEER_")
     }

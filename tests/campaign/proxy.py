@@ -3,10 +3,11 @@
 import asyncio
 import socket
 import struct
-import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Self
+from typing import Self
+
+from tests.loop_thread import LoopThread
 
 _HOST = "127.0.0.1"
 _CHUNK = 65_536
@@ -33,8 +34,7 @@ class Proxy:
         self.port = 0
         self._upstream_port = upstream_port
         self._tap = tap
-        self._loop = asyncio.SelectorEventLoop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+        self._thread = LoopThread("proxy")
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._delay = 0.0
@@ -44,14 +44,12 @@ class Proxy:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._do(self._listen())
+        self._thread.do(self._listen())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._do(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._thread.do(self._close())
+        self._thread.stop()
 
     @property
     def connections(self) -> int:
@@ -60,19 +58,19 @@ class Proxy:
 
     def cut(self) -> None:
         """End all connections in good order: both sides read their end (FIN)."""
-        self._do(self._cut())
+        self._thread.do(self._cut())
 
     def reset(self) -> None:
         """End all connections at once: both sides see a reset (RST)."""
-        self._do(self._reset())
+        self._thread.do(self._reset())
 
     def stall(self) -> None:
         """Carry nothing, not even an end, and keep all open: half-open links, new ones as well."""
-        self._do(self._call(self._flowing.clear))
+        self._thread.do(self._call(self._flowing.clear))
 
     def flow(self) -> None:
         """Carry again what `stall` has held, and what comes."""
-        self._do(self._call(self._flowing.set))
+        self._thread.do(self._call(self._flowing.set))
 
     def delay(self, seconds: float) -> None:
         """Carry what comes from now on so many seconds later, each way; 0 ends it."""
@@ -81,9 +79,6 @@ class Proxy:
     def refuse(self, on: bool) -> None:
         """Reset new connections, or take them again; those that are open stay."""
         self._refusing = on
-
-    def _do(self, steps: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(steps, self._loop).result()
 
     async def _call(self, step: Callable[[], None]) -> None:
         step()
@@ -140,13 +135,13 @@ class Proxy:
                 content = await reader.read(_CHUNK)
             except OSError:
                 content = None
-            await waiting.put((self._loop.time() + self._delay, content))
+            await waiting.put((self._thread.loop.time() + self._delay, content))
 
     async def _give(self, waiting: _Waiting, writer: asyncio.StreamWriter, read: Reader) -> None:
         content: bytes | None = b"any"
         while content:
             due, content = await waiting.get()
-            await asyncio.sleep(due - self._loop.time())
+            await asyncio.sleep(due - self._thread.loop.time())
             await self._flowing.wait()
             if content is None:
                 raise ConnectionResetError
