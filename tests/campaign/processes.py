@@ -35,6 +35,8 @@ def nothing_grows(evidence: Evidence) -> Iterator[str]:
         yield from (f"{name} {text}" for text in _grown(seen, evidence.slots))
         if page := seen[-1].page:
             yield from (f"{name} {text}" for text in _at_work(samples(page)))
+        else:
+            yield f"{name} told no metrics in the end"
 
 
 def growths(evidence: Evidence) -> Iterator[float]:

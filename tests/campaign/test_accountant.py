@@ -148,12 +148,14 @@ VIOLATIONS: list[tuple[str, dict[str, Any]]] = [
     ("I8", {"handed": [Handed(FIRST.uid, 2, 11)], "happened": [Happened("api-500", 9, 10)]}),
     ("I8", {"handed": [Handed(FIRST.uid, 1, 50)], "happened": [Happened("api-500", 1, 20)]}),
     ("I8", {"handed": [Handed(FIRST.uid, 20, 11)], "happened": [Happened("x", 0, 10)] * 30}),
+    ("I8", {"handed": [Handed(FIRST.uid, 1, 11)], "happened": [Happened("disk-alarm", 9, 10)]}),
     ("I9", {"endings": [Ending("service-1", "", 1, 0)]}),
     ("I9", {"endings": [Ending("service-1", "SIGTERM", 1, 0)]}),
     ("I9", {"endings": [Ending("service-1", "SIGTERM", 0, 20)]}),
     ("I11", {"outputs": {"service-1.log": json.dumps({"url": f"?access_token={TOKEN}"})}}),
     ("I11", {"outputs": {"service-1.log": json.dumps({"url": quote(TOKEN, safe="")})}}),
     ("I10", {"vitals": []}),
+    ("I10", {"vitals": [vitals(0), vitals(10), replace(vitals(60), page="")]}),
     ("I10", at_last(memory=81 * MB)),
     ("I10", at_last(files=29)),
     ("I10", at_last(threads=9)),
@@ -211,6 +213,7 @@ def test_an_event_that_was_not_confirmed_may_end_or_not() -> None:
         results=[*in_order().results, result(unsure)],
         journal=[*in_order().journal, put("a", 3, 12)],
         profiles=[profile("a", 3)],
+        handed=[*in_order().handed, Handed(unsure.uid, 0, 13)],
         **at_last(page(4, 4)),
     )
     assert broken(ended) == []
@@ -220,6 +223,7 @@ def test_a_kill_allows_copies_and_a_rewind() -> None:
     evidence = replace(
         in_order(),
         happened=[KILLED],
+        handed=[*in_order().handed, Handed(FIRST.uid, 1, 13)],
         results=[*in_order().results, result(FIRST)],
         journal=[put("a", number, at) for at, number in enumerate((1, 2, 1, 2), start=1)],
     )
