@@ -26,7 +26,6 @@ from service.settings import Settings
 log = structlog.get_logger()
 
 _AGAIN_BASE, _AGAIN_MAX = 0.5, 15.0  # seconds until a message that no queue took is tried again
-_MOST_RECENT = 20_000  # acknowledgements that are remembered
 
 
 @dataclass(slots=True, eq=False)
@@ -71,7 +70,8 @@ class Endings:
         self._unsettled: set[Ending] = set()
         self._doubt = 2 * (settings.heartbeat + 5) + 5.0  # seconds a link may be dead unknown
         self.on_settling: Callable[[], None] = lambda: None
-        self._recent: deque[tuple[float, Key, Ended]] = deque(maxlen=_MOST_RECENT)
+        # RabbitMQ has given no more than these while their acknowledgements had not reached it.
+        self._recent: deque[tuple[float, Key, Ended]] = deque(maxlen=settings.window)
         self._loop = asyncio.get_running_loop()
 
     def begin(self, ending: Ending) -> None:

@@ -229,6 +229,8 @@ class Process:
         self._carried = worker.carried()
         self._pauses.end("unroutable", "blocked")  # The next link will show its own.
         self._metrics.forget_link()
+        del worker  # what it held is the most garbage there ever is, and its parts know each other
+        gc.collect()
 
     def _blocked(self, blocked: bool) -> None:
         if blocked and self._pauses.begin("blocked"):

@@ -153,6 +153,14 @@ class TestHeld:
         await world.pass_time()
         assert in_doubt(await held_by(world)) == []
 
+    async def test_remembers_no_more_ends_than_rabbitmq_can_have_lost(self) -> None:
+        world = World(prefetch=3)
+        for number in range(5):
+            world.deliver(event(id=f"{number}", where={"customerid": f"{number}"}))
+            await world.pass_time(1)
+        keys = [key for key, _ in await held_by(world)]
+        assert keys == [("1234", f"customerid=={number}") for number in (2, 3, 4)]
+
     async def test_is_not_what_another_process_may_still_write(self) -> None:
         world = World()
         world.deliver(event(), redelivered=True)
