@@ -1,0 +1,99 @@
+"""What all commands share: settings read, one clear line for what went wrong, progress shown."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar
+
+import typer
+
+from service import logs
+from service.connection import LinkLost
+from service.settings import Settings, WrongSettings
+
+try:
+    from uvloop import new_event_loop
+except ImportError:  # where there is none, asyncio's own loop does
+    from asyncio import new_event_loop  # type: ignore[assignment]
+
+_T = TypeVar("_T")
+
+FAILED, WRONG = 1, 2  # exit codes: what was wanted did not work; settings or arguments are wrong
+
+
+def settings(**defaults: str) -> Settings:
+    """Read the settings, or list all that is wrong with them and exit with code 2."""
+    try:
+        return Settings.load(**defaults)
+    except WrongSettings as error:
+        count = len(error.faults)
+        complain(f"profile-sync: {count} setting{'s' * (count > 1)} cannot be used:")
+        for fault in error.faults:
+            complain(f"  {fault}")
+        raise typer.Exit(WRONG) from None
+
+
+def quiet_settings(*, token: bool = False) -> Settings:
+    """Read the settings for a command that logs only what fails; most need no `token`."""
+    found = settings() if token else settings(access_token="unused")  # noqa: S106
+    logs.set_up("error", "text", found.secrets)
+    return found
+
+
+def complain(text: str) -> None:
+    """Write a line to standard error."""
+    typer.echo(text, err=True)
+
+
+def fail(text: str, code: int = FAILED) -> NoReturn:
+    """Say in one line what went wrong, and exit."""
+    complain(f"profile-sync: {text}")
+    raise typer.Exit(code)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what may go wrong at RabbitMQ or with a file into one line, and exit code 1."""
+    try:
+        yield
+    except LinkLost as error:
+        fail(f"RabbitMQ: {error}")
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def in_loop(work: Coroutine[Any, Any, _T]) -> _T:
+    """Do some work in an event loop of its own; Ctrl-C ends it with exit code 130."""
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            return runner.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how far long work is; the function given is told how much more is done.
+
+    Nothing is written if standard error is no terminal. `total` is None if nobody knows it.
+    """
+    # Only what takes long pays for it.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
+        task = shown.add_task(title, total=total)
+        yield lambda more: shown.advance(task, more)
