@@ -14,6 +14,7 @@ from service.lanes import Work
 from service.outcomes import Done, Outcome, Refused, Retry, appeared_since, decide, found
 from service.profiles import (
     PAGE,
+    Answer,
     Call,
     Profile,
     Response,
@@ -22,6 +23,7 @@ from service.profiles import (
     present,
     put_profiles,
 )
+from service.replays import TOO_MANY, staleness
 from service.results import Source
 from service.settings import Settings
 
@@ -87,7 +89,8 @@ class Attempts:
         """Make one attempt; None if `may_write` forbids it in the end."""
         if work.settled_at:
             return await self._settle(work)
-        if work.look_first and (ended := await self._look(work)) is not None:
+        looks = work.look_first or (work.guarded and not work.attempts and not work.update.moves)
+        if looks and (ended := await self._look(work)) is not None:
             return ended
         if work.update.moves and work.ids is None:
             ended = await self._remember_ids(work)
@@ -124,6 +127,8 @@ class Attempts:
         if update.moves:
             return await self._look_by_ids(work)
         answer = await self._copernica.send(_selected(update, update.conditions))
+        if work.guarded and _too_many(update, answer):
+            return Refused("stale", TOO_MANY)
         match found(update, answer):
             case Retry() | Refused() as failure:
                 return failure
@@ -131,6 +136,8 @@ class Attempts:
                 return Strange(detail)
             case profiles if (detail := crowd(update, profiles)) is not None:
                 return Refused("unsafe-selection", detail)
+            case profiles if (detail := self._staleness(work, profiles)) is not None:
+                return Refused("stale", detail)
             case profiles:
                 work.look_first = False
                 if profiles:
@@ -192,6 +199,11 @@ class Attempts:
     def _strange(self, update: ProfileUpdate, profiles: tuple[Profile, ...]) -> str | None:
         return strange(update, profiles, values=self._settings.field_check == "strict")
 
+    def _staleness(self, work: Work, profiles: tuple[Profile, ...]) -> str | None:
+        if not work.guarded or work.attempts:
+            return None  # Later it is an attempt of ours that has modified them.
+        return staleness(profiles, work.occurred_at, self._zone)
+
     async def _read(self, work: Work, call: Call, *, one: bool = False) -> _Found:
         match found(work.update, await self._copernica.send(call)):
             case Retry() as retry:
@@ -206,9 +218,9 @@ class Attempts:
         update = work.update
         unmoved = replace(update, fields={})
         answer = await self._copernica.send(_selected(update, update.conditions))
-        if update.expect == "many" and isinstance(answer, Response) and answer.cut:
+        if _too_many(update, answer):
             work.ids, work.too_many = (), True
-            return None
+            return Refused("stale", TOO_MANY) if work.guarded else None
         match found(update, answer):
             case Retry() | Refused() as failure:
                 return failure
@@ -216,6 +228,8 @@ class Attempts:
                 return Strange(detail)
             case profiles if (detail := crowd(update, profiles)) is not None:
                 return Refused("unsafe-selection", detail)
+            case profiles if (detail := self._staleness(work, profiles)) is not None:
+                return Refused("stale", detail)
             case profiles:
                 work.ids = tuple(str(profile["ID"]) for profile in profiles)
                 return None
@@ -287,6 +301,10 @@ class Attempts:
         before = created_id is None and profile_id in self._made
         self._made.setdefault(profile_id, now)
         return before
+
+
+def _too_many(update: ProfileUpdate, answer: Answer) -> bool:
+    return update.expect == "many" and isinstance(answer, Response) and answer.cut
 
 
 def _selected(update: ProfileUpdate, conditions: tuple[Condition, ...]) -> Call:

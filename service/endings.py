@@ -217,8 +217,8 @@ class Endings:
             metrics.dead_letters(reason).inc()
         metrics.events_finished(result.outcome, reason).inc()
         metrics.event_seconds(result.outcome).observe(time.monotonic() - ending.received)
-        occurred_at = ending.work.update.occurred_at if ending.work else None
-        occurred_at = occurred_at or _published_at(ending.delivery)
+        work = ending.work
+        occurred_at = work.occurred_at if work else ending.delivery.published_at
         if occurred_at is not None:
             age = (datetime.now(UTC) - occurred_at).total_seconds()
             metrics.event_age_seconds.observe(max(age, 0))
@@ -234,14 +234,3 @@ def _ended(ending: Ending) -> Ended:
         ending.unconfirmed == 0,
         ending.work.unsettled_until if ending.work else 0,
     )
-
-
-def _published_at(delivery: Delivery) -> datetime | None:
-    """Read the message's timestamp property, if its publisher set one."""
-    match delivery.properties.timestamp:
-        case int() as seconds if 0 < seconds < 2**33:
-            return datetime.fromtimestamp(seconds, UTC)
-        case datetime() as instant:
-            return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-        case _:
-            return None

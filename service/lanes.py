@@ -27,7 +27,7 @@ class Work:
     `may_create` falls, and `created` tells whether an attempt of ours made it. `ids` are those of
     the profiles that the update moves, once they have been read, unless they are `too_many`.
     `settled_at` is the loop's time when a create in the background must have been carried out, or
-    0. `admitted` if it has a lane.
+    0. `admitted` if it has a lane, `guarded` if it shall not be written over what is newer.
     """
 
     delivery: Delivery
@@ -51,6 +51,12 @@ class Work:
     too_many: bool = False
     settled_at: float = 0
     admitted: bool = False
+    guarded: bool = False
+
+    @property
+    def occurred_at(self) -> datetime | None:
+        """The event's own instant, or else that of its message."""
+        return self.update.occurred_at or self.delivery.published_at
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 Headers = Mapping[str, Any]
@@ -67,6 +67,17 @@ class Delivery:
         """How often a quorum queue has taken the message back; none counts as 0."""
         count = self.properties.headers.get("x-delivery-count")
         return count if isinstance(count, int) else 0
+
+    @property
+    def published_at(self) -> datetime | None:
+        """The message's timestamp, if its publisher has set one."""
+        match self.properties.timestamp:
+            case int() as seconds if 0 < seconds < 2**33:
+                return datetime.fromtimestamp(seconds, UTC)
+            case datetime() as instant:
+                return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+            case _:
+                return None
 
     @property
     def fingerprint(self) -> bytes:

@@ -82,6 +82,9 @@ class Metrics:
             "multiple_matches", "Updates meant for one profile that found more."
         )
         self.profiles_created = counter("profiles_created", "Profiles the API created.")
+        self.stale_replays = counter(
+            "stale_replays", "Events played back and refused, as their profile is newer."
+        )
         self.results_published = cache(
             counter("results_published", "Results confirmed by RabbitMQ.", ("outcome",)).labels
         )

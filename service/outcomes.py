@@ -19,7 +19,7 @@ from service.events import InvalidReason, ProfileUpdate
 from service.profiles import Answer, NoResponse, Profile, Response, profiles_in
 
 Outcome = Literal["updated", "created", "unmatched", "accepted", "rejected", "failed"]
-Reason = InvalidReason | Literal["unknown-database", "refused", "attempts-exhausted"]
+Reason = InvalidReason | Literal["unknown-database", "refused", "stale", "attempts-exhausted"]
 Cause = Literal["outage", "token", "configuration"]
 
 LONGEST_RETRY_AFTER = 300.0  # seconds; an API that asks for more is asked again anyway
@@ -112,7 +112,7 @@ def unanswered(answer: Answer) -> Retry | None:
 def appeared_since(profile: Profile, since: datetime, zone: ZoneInfo) -> bool:
     """Tell whether a profile was created at `since` or later, give or take 5 seconds."""
     earliest = since - timedelta(seconds=5)
-    return any(created >= earliest for created in _instants(profile.get("created"), zone))
+    return any(created >= earliest for created in instants(profile.get("created"), zone))
 
 
 def backoff(attempt: int, base: float, longest: float, dice: float) -> float:
@@ -189,8 +189,8 @@ def _is_new(profile: Profile, answer: Response, zone: ZoneInfo) -> bool:
     now = _http_date(answer.headers.get("date", ""))
     if now is None:
         return False
-    instants = _instants(profile.get("created"), zone)
-    return any(abs(now - created) <= timedelta(seconds=5) for created in instants)
+    made = instants(profile.get("created"), zone)
+    return any(abs(now - created) <= timedelta(seconds=5) for created in made)
 
 
 def _refusal(values: Collection[str], answer: Answer, status: str) -> str:
@@ -247,8 +247,8 @@ def _http_date(value: str) -> datetime | None:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _instants(value: object, zone: ZoneInfo) -> list[datetime]:
-    """Read a wall time as the instants it can be: two in the hour that comes twice in autumn."""
+def instants(value: object, zone: ZoneInfo) -> list[datetime]:
+    """Read the API's wall time as the instants it can be: two in the hour that comes twice."""
     try:
         wall = datetime.strptime(str(value), _TIMESTAMP).replace(tzinfo=zone)
         return [wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]

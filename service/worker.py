@@ -31,6 +31,7 @@ from service.outcomes import Outcome, Reason, Refused, Retry, backoff
 from service.pauses import Pause, Pauses
 from service.probe import Probe
 from service.profiles import Profile
+from service.replays import is_guarded
 from service.results import Result, Source
 from service.settings import Settings
 
@@ -126,7 +127,7 @@ class Worker:
             )
             self._endings.begin(Ending(delivery, result, received))
             return
-        work = Work(delivery, update, received, received_at)
+        work = Work(delivery, update, received, received_at, guarded=is_guarded(delivery))
         if self._loop.time() > self._handed_back_until:
             self._carried = Carried()
         if delivery.redelivered:
@@ -213,6 +214,8 @@ class Worker:
                 if reason == "refused" and self._pauses.refused(work.update.key):
                     said = "it refuses one update after the other"
                     log.warning("calls are paused", cause="refusals", detail=said)
+                if reason == "stale":
+                    self._metrics.stale_replays.inc()
                 self._finish(work, "rejected", reason=reason, detail=detail)
             case Retry():
                 self._sleep(work, ended)

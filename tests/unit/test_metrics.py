@@ -23,6 +23,7 @@ CONTRACT = {
     "broker_connected": ("gauge", ()),
     "broker_links": ("counter", ()),
     "sleeping_events": ("gauge", ()),
+    "stale_replays": ("counter", ()),
     "paused": ("gauge", ("cause",)),
     "build_info": ("gauge", ("version",)),
 }
