@@ -9,11 +9,11 @@ import asyncio
 import dataclasses
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pika
@@ -28,6 +28,8 @@ from service.tls import Certificates
 from service.topology import Topology
 
 log = structlog.get_logger()
+
+_T = TypeVar("_T")
 
 _OPEN_TIMEOUT = 30.0  # seconds for one node: both connections and the declarations
 # In the order of pika's and of our own class.
@@ -271,22 +273,51 @@ async def take_link(
     Raises:
         LinkLost: no node could be used; the text has the reason for the last one tried.
     """
+
+    async def use(
+        url: str, encrypted: ssl.SSLContext | None, consuming: Line, publishing: Line
+    ) -> Link:
+        await publishing.open(url, heartbeat, "publish", encrypted)
+        await consuming.open(url, heartbeat, "consume", encrypted)
+        await _declare(publishing, declared)
+        link = Link(consuming, publishing, heartbeat, confirm_timeout, on_blocked)
+        await link.take_confirms(publishing.channel)
+        return link
+
+    return await _at_some_node(nodes, 2, use)
+
+
+async def open_line(nodes: Nodes, heartbeat: int, role: str) -> Line:
+    """Open one connection with a channel to the first node that answers.
+
+    Args:
+        nodes: to try in turn.
+        heartbeat: seconds.
+        role: what RabbitMQ shows.
+
+    Raises:
+        LinkLost: no node could be used; the text has the reason for the last one tried.
+    """
+
+    async def use(url: str, encrypted: ssl.SSLContext | None, line: Line) -> Line:
+        await line.open(url, heartbeat, role, encrypted)
+        return line
+
+    return await _at_some_node(nodes, 1, use)
+
+
+async def _at_some_node(nodes: Nodes, count: int, use: Callable[..., Awaitable[_T]]) -> _T:
+    """Use so many new connections at the first node where that works, or close them all."""
     reason = ""
     for url in nodes.urls:
         lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        consuming, publishing = Line(lost), Line(lost)
+        lines = [Line(lost) for _ in range(count)]
         try:
             async with asyncio.timeout(_OPEN_TIMEOUT):
-                encrypted = _encrypted(publishing, url, nodes.certificates)
-                await publishing.open(url, heartbeat, "publish", encrypted)
-                await consuming.open(url, heartbeat, "consume", encrypted)
-                await _declare(publishing, declared)
-                link = Link(consuming, publishing, heartbeat, confirm_timeout, on_blocked)
-                await link.take_confirms(publishing.channel)
-                return link
+                return await use(url, _encrypted(lines[0], url, nodes.certificates), *lines)
         except BaseException as error:
-            publishing.lose("no answer for too long")
-            await asyncio.gather(consuming.close(), publishing.close())
+            lines[0].lose("no answer for too long")
+            await asyncio.gather(*(line.close() for line in lines))
             if not isinstance(error, LinkLost | TimeoutError):
                 raise
             reason = f"{_host_and_port(url)}: {lost.result()}"

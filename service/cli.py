@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service import cli_events, logs, readiness, terminal
+from service import cli_events, cli_watch, logs, readiness, terminal
 from service.environment import PREFIX
 from service.process import PortInUse
 from service.process import run as run_process
@@ -57,6 +57,7 @@ def run() -> None:
 
 
 app.command()(cli_events.send)
+app.command()(cli_watch.watch)
 app.command()(cli_events.render)
 app.command()(cli_events.catalogue)
 

@@ -1,48 +1,63 @@
 """The commands for events, thin: render, catalogue, send."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from service import render as rendering
-from service.broker import Nodes, Unpublished, take_link
+from service import sending
 from service.catalogue import Catalogue
 from service.connection import LinkLost
-from service.messages import Message, Properties
-from service.settings import Settings
-from service.terminal import WRONG, complain, fail, in_loop, quiet_settings
+from service.terminal import FAILED, WRONG, complain, fail, in_loop, progress, quiet_settings
 
 
 def send(
     files: Annotated[
-        list[Path], typer.Argument(help="Files that hold one event each, or - for standard input.")
+        list[Path],
+        typer.Argument(
+            help="Files of one event each, or of one on each line; - is standard input."
+        ),
     ],
     routing_key: Annotated[
         str, typer.Option(help="The routing key of the messages.")
     ] = "profile.update",
+    rate: Annotated[
+        float | None, typer.Option(min=0.001, help="Events a second; as fast as it goes if unset.")
+    ] = None,
 ) -> None:
     """Publish events to EVENT_EXCHANGE, as they are, and wait until RabbitMQ has them.
 
+    It stops at the first that RabbitMQ does not take, and says which.
+
     \b
         profile-sync send event.json
+        profile-sync send --rate 50 events.jsonl
         echo '{"database": 1, "where": {"customerid": "7"}, "fields": {"age": 8}}' | \\
             profile-sync send -
     """
     settings = quiet_settings()
-    bodies = _read(files)
-    sent: list[bytes] = []
-    try:
-        in_loop(_publish(settings, routing_key, bodies, sent))
-    except (LinkLost, Unpublished) as error:
-        first = files[len(sent)]
-        complain(f"profile-sync: {len(sent)} of {len(bodies)} sent; not {first}: {error}")
-        if "no exchange" in str(error):
+    events = _read(files)
+    sent = 0
+    failure: Exception | None = None
+    with progress("sending", len(events)) as shown:
+
+        def confirmed(more: int) -> None:
+            nonlocal sent
+            sent += more
+            shown(more)
+
+        try:
+            in_loop(sending.send(settings, routing_key, events, rate, confirmed))
+        except (LinkLost, sending.Unsent) as error:
+            failure = error
+    if failure is not None:
+        complain(f"profile-sync: {sent} of {len(events)} sent; {failure}")
+        if "no exchange" in str(failure):
             complain("`profile-sync run` makes the exchange: start it once before")
-        raise typer.Exit(1) from None
-    typer.echo(f"{len(bodies)} sent to {settings.event_exchange}")
+        raise typer.Exit(FAILED)
+    typer.echo(f"{sent} sent to {settings.event_exchange}")
 
 
 def render(
@@ -70,13 +85,17 @@ def render(
     asks = catalogue_file is None and not offline
     settings = quiet_settings(token=asks)
 
+    events = _read([file])
+    if len(events) > 1:
+        fail(f"{file} has {len(events)} events: render shows one", WRONG)
+
     def known(database: str) -> Catalogue | None:
         if catalogue_file is not None:
             return rendering.load_catalogue(catalogue_file, database)
         return in_loop(rendering.read_catalogue(settings, database)) if asks else None
 
     try:
-        rendered = rendering.render(_read([file])[0], settings, known)
+        rendered = rendering.render(events[0].body, settings, known)
     except rendering.NoCatalogue as error:
         fail(str(error), WRONG)
     typer.echo(json.dumps(rendered) if as_json else rendering.written(rendered))
@@ -100,30 +119,11 @@ def catalogue(
     typer.echo(rendering.SavedCatalogue.of(found).model_dump_json(indent=2))
 
 
-async def _publish(
-    settings: Settings, routing_key: str, bodies: list[bytes], sent: list[bytes]
-) -> None:
-    link = await take_link(
-        Nodes(settings.amqp_urls, settings.amqp_certificates),
-        settings.heartbeat,
-        settings.confirm_timeout,
-        None,
-        lambda _: None,
-    )
+def _read(files: list[Path]) -> list[sending.Found]:
     try:
-        properties = Properties(content_type="application/json", delivery_mode=2)
-        for body in bodies:
-            await link.publish(Message(settings.event_exchange, routing_key, body, properties))
-            sent.append(body)
-    finally:
-        await link.give_up()
-
-
-def _read(files: list[Path]) -> list[bytes]:
-    try:
-        bodies = [sys.stdin.buffer.read() if str(f) == "-" else f.read_bytes() for f in files]
+        events = list(sending.read(files))
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}", WRONG)
-    if not all(body.strip() for body in bodies):
+    if not events:
         fail("there is no event in it", WRONG)
-    return bodies
+    return events

@@ -97,3 +97,13 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
         task = shown.add_task(title, total=total)
         yield lambda more: shown.advance(task, more)
+
+
+def printable(value: object) -> str:
+    """Write a text of somebody else's so that it stays on its line and colours nothing."""
+    text = str(value)
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]

@@ -1,0 +1,128 @@
+"""Events out of files into RabbitMQ: read one by one, published, each confirmed."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from aiolimiter import AsyncLimiter
+from pydantic_core import from_json
+
+from service.broker import Nodes, take_link
+from service.messages import Message, Properties
+from service.results import PERSISTENT
+from service.settings import Settings
+
+_UNCONFIRMED = 1000  # messages on their way to RabbitMQ at a time
+_LINES = (".jsonl", ".ndjson")
+
+STANDARD_INPUT = Path("-")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An event out of a file, as it is, and in words where it stands there."""
+
+    body: bytes
+    place: str
+
+
+class Unsent(Exception):
+    """A message that RabbitMQ did not take, and in words why; those before it were confirmed."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"{place}: {reason}")
+
+
+def read(files: Sequence[Path]) -> Iterator[Found]:
+    """Give the events of files, in their order; a file holds one, or one on each line.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    for file in files:
+        content = sys.stdin.buffer.read() if file == STANDARD_INPUT else file.read_bytes()
+        name = "standard input" if file == STANDARD_INPUT else str(file)
+        if file.suffix in _LINES or _has_lines(content):
+            for number, line in enumerate(content.split(b"\n"), start=1):
+                if line.strip():
+                    yield Found(line.strip(), f"{name}, line {number}")
+        elif content.strip():
+            yield Found(content, name)
+
+
+def _has_lines(content: bytes) -> bool:
+    """Tell whether each line is JSON by itself; what is no JSON at all is one event as well."""
+    first, _, rest = content.strip().partition(b"\n")
+    return rest != b"" and _is_json(first) and not _is_json(content)
+
+
+def _is_json(text: bytes) -> bool:
+    with suppress(ValueError):
+        from_json(text)
+        return True
+    return False
+
+
+async def send(
+    settings: Settings,
+    routing_key: str,
+    events: Sequence[Found],
+    rate: float | None,
+    confirmed: Callable[[int], None],
+) -> None:
+    """Publish events to EVENT_EXCHANGE, persistent; returns when RabbitMQ has them all.
+
+    Args:
+        settings: where RabbitMQ is.
+        routing_key: of each message.
+        events: in the order in which they are published.
+        rate: events a second; None for as fast as it goes.
+        confirmed: told 1 for each event that RabbitMQ has.
+
+    Raises:
+        LinkLost: there is no link to RabbitMQ.
+        Unsent: RabbitMQ did not take an event; none after it was published, but for those that
+            were on their way.
+    """
+    nodes = Nodes(settings.amqp_urls, settings.amqp_certificates)
+    link = await take_link(
+        nodes, settings.heartbeat, settings.confirm_timeout, None, lambda _: None
+    )
+    limiter = AsyncLimiter(1, 1 / rate) if rate else None
+    slots = asyncio.Semaphore(_UNCONFIRMED)
+    failed: list[tuple[Found, BaseException]] = []
+
+    def done(event: Found, future: asyncio.Future[None]) -> None:
+        slots.release()
+        if (error := future.exception()) is None:
+            confirmed(1)
+        else:
+            failed.append((event, error))
+
+    try:
+        for event in events:
+            if limiter is not None:
+                await limiter.acquire()
+            await slots.acquire()
+            if failed:
+                slots.release()
+                break
+            properties = Properties(
+                content_type="application/json",
+                delivery_mode=PERSISTENT,
+                timestamp=int(time.time()),
+            )
+            message = Message(settings.event_exchange, routing_key, event.body, properties)
+            link.publish(message).add_done_callback(partial(done, event))
+        for _ in range(_UNCONFIRMED):
+            await slots.acquire()
+    finally:
+        await link.give_up()
+    if failed:
+        event, error = failed[0]
+        raise Unsent(event.place, str(error))
