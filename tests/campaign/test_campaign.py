@@ -6,7 +6,9 @@ import pytest
 
 from tests.campaign.plan import kinds, plan
 from tests.campaign.run import SERVICE, Account, campaign
+from tests.campaign.stage import Nodes
 from tests.rabbitmq import Broker
+from tests.servers import MissingRabbitMQ, find_server
 
 PLANTED = ("-m", "tests.campaign.planted")
 
@@ -14,10 +16,15 @@ PLANTED = ("-m", "tests.campaign.planted")
 TELLING = ["amqp-reset", "api-500", "memory-alarm-and-kill", "results-unbound", "service-killed"]
 
 
-def run(seed: int, seconds: float) -> Account:
+def run(seed: int, seconds: float, version: int | None = None) -> Account:
     if Broker.from_environment():
         pytest.skip("needs a node of its own to kill")
-    return campaign(seed, seconds, plan(seed, seconds, kinds(1)), SERVICE)
+    try:
+        find_server(version)
+    except MissingRabbitMQ as missing:
+        pytest.skip(str(missing))
+    injections = plan(seed, seconds, kinds(1))
+    return campaign(seed, seconds, injections, SERVICE, nodes=Nodes(1, version))
 
 
 def assert_whole(account: Account) -> None:
@@ -30,9 +37,9 @@ def test_thirty_seconds_of_faults_break_nothing() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [2, 3])
-def test_two_minutes_of_faults_break_nothing(seed: int) -> None:
-    account = run(seed, 120)
+@pytest.mark.parametrize(("seed", "version"), [(2, None), (3, None), (4, 4)])
+def test_two_minutes_of_faults_break_nothing(seed: int, version: int | None) -> None:
+    account = run(seed, 120, version)
     assert len(account.kinds) > 25
     assert_whole(account)
 
