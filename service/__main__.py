@@ -4,12 +4,18 @@ import sys
 
 
 def main() -> None:
-    """Run a command; `probe`, which runs every few seconds, loads nothing that the others need."""
+    """Run a command; `probe` and `run` load nothing that the others need."""
+    # ruff: noqa: PLC0415 - for that each is imported where it is called
     if sys.argv[1:] == ["probe"]:
-        from service.readiness import main as probe  # noqa: PLC0415 - only what is needed
+        from service.readiness import main as probe
 
         sys.exit(probe())
-    from service.cli import main as commands  # noqa: PLC0415 - only what is needed
+    if sys.argv[1:] == ["run"]:
+        from service.cli_run import run
+
+        run()
+        return
+    from service.cli import main as commands
 
     commands()
 

@@ -5,10 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service import cli_events, cli_watch, logs, readiness, terminal
-from service.environment import PREFIX
-from service.process import PortInUse
-from service.process import run as run_process
+from service import cli_events, cli_run, cli_watch, readiness
 
 app = typer.Typer(
     name="profile-sync",
@@ -35,27 +32,7 @@ def _commands(
     """RabbitMQ events in, Copernica API calls out, the returned profiles published back."""
 
 
-@app.command()
-def run() -> None:
-    """Serve until SIGTERM: take events, call the API, publish results.
-
-    Everything is set by PROFILE_SYNC_ variables; README lists them. Only one is required:
-
-    \b
-        PROFILE_SYNC_ACCESS_TOKEN=... profile-sync run
-    """
-    settings = terminal.settings()
-    logs.set_up(settings.log_level, settings.log_format, settings.secrets)
-    try:
-        terminal.in_loop(run_process(settings))
-    except PortInUse as error:
-        terminal.fail(
-            f"{settings.http_host}:{settings.http_port} cannot be listened on: "
-            f"{error}; set {PREFIX}HTTP_HOST and {PREFIX}HTTP_PORT",
-            terminal.WRONG,
-        )
-
-
+app.command()(cli_run.run)
 app.command()(cli_events.send)
 app.command()(cli_watch.watch)
 app.command()(cli_events.render)

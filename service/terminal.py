@@ -1,11 +1,10 @@
 """What all commands share: settings read, one clear line for what went wrong, progress shown."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
-
-import typer
 
 from service import logs
 from service.connection import LinkLost
@@ -30,7 +29,7 @@ def settings(**defaults: str) -> Settings:
         complain(f"profile-sync: {count} setting{'s' * (count > 1)} cannot be used:")
         for fault in error.faults:
             complain(f"  {fault}")
-        raise typer.Exit(WRONG) from None
+        raise SystemExit(WRONG) from None
 
 
 def quiet_settings(*, token: bool = False) -> Settings:
@@ -42,13 +41,13 @@ def quiet_settings(*, token: bool = False) -> Settings:
 
 def complain(text: str) -> None:
     """Write a line to standard error."""
-    typer.echo(text, err=True)
+    print(text, file=sys.stderr)
 
 
 def fail(text: str, code: int = FAILED) -> NoReturn:
     """Say in one line what went wrong, and exit."""
     complain(f"profile-sync: {text}")
-    raise typer.Exit(code)
+    raise SystemExit(code)
 
 
 @contextmanager
@@ -68,7 +67,7 @@ def in_loop(work: Coroutine[Any, Any, _T]) -> _T:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             return runner.run(work)
     except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+        raise SystemExit(130) from None
 
 
 @contextmanager

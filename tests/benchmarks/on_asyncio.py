@@ -7,7 +7,7 @@ import sys
 
 sys.modules["uvloop"] = None  # type: ignore[assignment] # to import it now raises ImportError
 
-from service.cli import main  # noqa: E402
+from service.__main__ import main  # noqa: E402
 
 if __name__ == "__main__":
     main()

@@ -1,0 +1,26 @@
+"""The command run: the service itself. It loads nothing that the others need."""
+
+from service import logs, terminal
+from service.environment import PREFIX
+from service.process import PortInUse
+from service.process import run as run_process
+
+
+def run() -> None:
+    """Serve until SIGTERM: take events, call the API, publish results.
+
+    Everything is set by PROFILE_SYNC_ variables; README lists them. Only one is required:
+
+    \b
+        PROFILE_SYNC_ACCESS_TOKEN=... profile-sync run
+    """
+    settings = terminal.settings()
+    logs.set_up(settings.log_level, settings.log_format, settings.secrets)
+    try:
+        terminal.in_loop(run_process(settings))
+    except PortInUse as error:
+        terminal.fail(
+            f"{settings.http_host}:{settings.http_port} cannot be listened on: "
+            f"{error}; set {PREFIX}HTTP_HOST and {PREFIX}HTTP_PORT",
+            terminal.WRONG,
+        )
