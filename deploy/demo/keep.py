@@ -1,7 +1,6 @@
 """`--keep`: everything stays up, its addresses are told, and results are shown as they come."""
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -13,16 +12,24 @@ from deploy.demo.screen import Screen
 from deploy.demo.sender import RESULTS, Arrival
 from deploy.demo.stage import Stage
 
+_FOR_COMMANDS = ("AMQP_URL", "API_URL", "AUTH_URL", "ACCESS_TOKEN", "HTTP_HOST", "HTTP_PORT")
+
 
 def tell_addresses(screen: Screen, stage: Stage, event: Path) -> None:
-    """Print where everything is, and how to send one more event."""
+    """Print where everything is, and commands to play with."""
     vhost, standin, service = stage.vhost, stage.standin, stage.service
     queue = f"{vhost.broker.management_url}/#/queues/{quote(vhost.name, safe='')}/{RESULTS}"
     url, login = _login(vhost.amqp_url)
-    command = os.path.relpath(Path(sys.executable).parent / "profile-sync")
     screen.title("Everything stays up until Ctrl-C; results show below as they come")
-    screen.pair("send", "from the project's folder, in another terminal:")
-    print(f"\n{PREFIX}AMQP_URL={url} {command} send {os.path.relpath(event)}\n")
+    screen.pair("commands", "in another terminal, in the project's folder; first:")
+    settings = {**service.settings, "AMQP_URL": url}
+    given = (f"{PREFIX}{name}={settings[name]}" for name in _FOR_COMMANDS)
+    print("\nexport " + " \\\n  ".join(given), end="\n\n")
+    screen.pair("send", f"./dev run send {os.path.relpath(event)}")
+    screen.pair("watch", "./dev run watch")
+    screen.pair("dead letters", "./dev run dead-letters list")
+    screen.pair("all", "./dev run --help")
+    print()
     screen.pair("results", f'{queue}  ("Get messages"; {login})')
     screen.pair("metrics", f"{service.url}/metrics")
     screen.pair("readiness", f"{service.url}/readyz")

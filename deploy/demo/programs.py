@@ -156,7 +156,7 @@ class Service:
         port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{port}"
         self.log_file = folder / "service.log"
-        settings = {
+        self.settings = {
             "AMQP_URL": amqp_url,
             "API_URL": f"{api_url}/v{version}",
             "AUTH_URL": f"{api_url}/authenticate",
@@ -166,7 +166,7 @@ class Service:
             "LOG_FORMAT": "text",
             "SECRETS_DIR": str(folder),
         }
-        self.program = Program(["-m", "service", "run"], self.log_file, _environment(settings))
+        self.program = Program(["-m", "service", "run"], self.log_file, _environment(self.settings))
 
     def wait_ready(self) -> None:
         """Return when it has declared its queues and takes events.

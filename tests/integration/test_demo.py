@@ -178,9 +178,7 @@ def test_an_event_without_an_expectation_is_refused_at_once(demo: Start, tmp_pat
 def test_kept_until_a_signal(demo: Start, number: signal.Signals, code: int) -> None:
     run = demo("--keep")
     run.wait_for("service.log")
-    assert re.search(
-        r"^PROFILE_SYNC_AMQP_URL=amqp://\S+ \S+/profile-sync send \S+$", run.output, re.M
-    )
+    assert "./dev run dead-letters list" in run.output
     run.process.send_signal(number)
     assert run.exit_code() == code
     assert "Everything that the demo started has ended." in run.output
@@ -190,9 +188,14 @@ def test_kept_until_a_signal(demo: Start, number: signal.Signals, code: int) -> 
 def test_a_sent_event_shows_while_it_is_kept(demo: Start) -> None:
     run = demo("--keep")
     run.wait_for("service.log")
-    line = re.search(r"^PROFILE_SYNC_AMQP_URL=.*$", run.output, re.MULTILINE)
-    assert line
-    subprocess.run(["/bin/sh", "-c", line[0]], cwd=ROOT, check=True, capture_output=True)
+    exports = re.search(r"^export (?:.*\\\n)+.*$", run.output, re.MULTILINE)
+    send = re.search(r"\./dev run send \S+$", run.output, re.MULTILINE)
+    assert exports
+    assert send
+    program = Path(sys.executable).parent / "profile-sync"
+    command = send[0].replace("./dev run", str(program))
+    script = f"{exports[0]}\n{command}"
+    subprocess.run(["/bin/sh", "-c", script], cwd=ROOT, check=True, capture_output=True)
     run.wait_for("published elsewhere")
     run.process.send_signal(signal.SIGINT)
     assert run.exit_code() == 130
