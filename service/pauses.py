@@ -76,12 +76,20 @@ class Pauses:
             self.listener()
         return ended
 
-    def failed(self, retry: Retry, now: float, *, first: bool = False) -> bool:
-        """Note a call that failed, perhaps an event's first; True if a pause begins with it."""
+    def failed(
+        self, retry: Retry, now: float, *, first: bool = False, blamed: bool = False
+    ) -> bool:
+        """Note a call that failed, perhaps an event's first; True if a pause begins with it.
+
+        An event that is `blamed`, because it has failed while others succeeded, says nothing of
+        the API: it makes no outage.
+        """
         self._not_before = max(self._not_before, now + (retry.after or 0))
         self.tally = Tally(self.tally.successes, self.tally.failures + first)
         if retry.cause != "outage":
             return self.begin(retry.cause)
+        if blamed:
+            return False
         self._in_a_row += 1
         return self._in_a_row >= (1 if self.trial else _FAILURES) and self.begin("outage")
 

@@ -257,7 +257,7 @@ class Worker:
         update, now = work.update, self._loop.time()
         work.failures += 1
         work.failing_since = work.failing_since or now
-        delay = self._put_off(retry, work.failures)
+        delay = self._put_off(retry, work.failures, blamed=work.counted > 0)
         unsettled = now + self._settings.ambiguous_wait
         if retry.ambiguous and work.status in (None, 504):
             # It may still be carried out: nothing newer of this key may come before it.
@@ -296,12 +296,12 @@ class Worker:
         alone = work.update.barrier and self._pauses.answered_at > work.failing_since
         return alone and self._loop.time() - work.failing_since > _ALONE
 
-    def _put_off(self, retry: Retry, failures: int) -> float:
+    def _put_off(self, retry: Retry, failures: int, *, blamed: bool = False) -> float:
         """Note a failure, the so manyth in a row; give the seconds to wait."""
         settings = self._settings
         delay = backoff(failures, settings.retry_base, settings.retry_max, random.random())  # noqa: S311
         self._metrics.retries(retry.cause).inc()
-        if self._pauses.failed(retry, self._loop.time(), first=failures == 1):
+        if self._pauses.failed(retry, self._loop.time(), first=failures == 1, blamed=blamed):
             log.warning("calls are paused", cause=retry.cause, detail=retry.detail)
         return max(delay, retry.after or 0)
 
