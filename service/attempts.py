@@ -139,11 +139,12 @@ class Attempts:
             case profiles if (detail := self._staleness(work, profiles)) is not None:
                 return Refused("stale", detail)
             case profiles:
-                work.look_first = False
+                after_another, work.look_first = work.look_first, False
                 if profiles:
                     work.may_create = False
                     since = work.first_call_at or work.received_at
-                    work.created = appeared_since(profiles[0], since, self._zone)
+                    appeared = appeared_since(profiles[0], since, self._zone)
+                    work.created = after_another and appeared
                 return None
 
     async def _settle(self, work: Work) -> Ended:

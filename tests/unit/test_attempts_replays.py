@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -50,6 +51,15 @@ async def test_a_create_makes_its_profile_if_there_is_none() -> None:
     ended = await api.make(work(**CREATE))
     assert isinstance(ended, Written)
     assert ended.outcome == "created"
+
+
+async def test_a_look_before_the_first_attempt_makes_no_creation_of_an_update() -> None:
+    now = datetime.now(ZoneInfo("Europe/Amsterdam")).strftime("%Y-%m-%d %H:%M:%S")
+    new = profile(created=now, modified=now)
+    api = Api(profiles(new), response(200), profiles(new))
+    ended = await api.make(work(occurred_at="2099-02-03T10:00:00Z"))
+    assert isinstance(ended, Written)
+    assert ended.outcome == "updated"
 
 
 async def test_what_an_attempt_of_ours_may_have_modified_makes_nothing_stale() -> None:
