@@ -15,7 +15,8 @@ def run() -> None:
         PROFILE_SYNC_ACCESS_TOKEN=... profile-sync run
     """
     settings = terminal.settings()
-    logs.set_up(settings.log_level, settings.log_format, settings.secrets)
+    salt = settings.access_token.get_secret_value()
+    logs.set_up(settings.log_level, settings.log_format, settings.secrets, salt)
     try:
         terminal.in_loop(run_process(settings))
     except PortInUse as error:

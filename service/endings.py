@@ -1,6 +1,7 @@
 """How events end: their messages published until RabbitMQ has them, then acknowledged."""
 
 import asyncio
+import logging
 import random
 import time
 from collections import deque
@@ -16,6 +17,7 @@ from service.carried import Ended
 from service.conditions import Key
 from service.connection import LinkLost
 from service.lanes import Work
+from service.logs import about
 from service.messages import Delivery, Message
 from service.metrics import Metrics
 from service.outcomes import backoff
@@ -116,7 +118,7 @@ class Endings:
             messages.append(dead_letter(ending.delivery, result, settings.dead_letter_exchange))
             log.info(
                 f"event {result.outcome}",
-                event_id=result.event_id,
+                **_about(ending, result),
                 reason=result.reason,
                 detail=result.detail,
             )
@@ -137,7 +139,7 @@ class Endings:
             case Unroutable() if self._dropped(message):
                 self._take_on(attempt)
                 self._metrics.results_unroutable.inc()
-                log.debug("a result was dropped", event_id=message.properties.correlation_id)
+                log.debug("a result was dropped", **_about(ending, ending.result))
             case error:
                 self._metrics.results_unroutable.inc()
                 self._put_off(ending, message, attempt, str(error))
@@ -222,7 +224,13 @@ class Endings:
         if occurred_at is not None:
             age = (datetime.now(UTC) - occurred_at).total_seconds()
             metrics.event_age_seconds.observe(max(age, 0))
-        log.debug("event finished", event_id=result.event_id, outcome=result.outcome)
+        if log.is_enabled_for(logging.DEBUG):
+            log.debug("event finished", **_about(ending, result), outcome=result.outcome)
+
+
+def _about(ending: Ending, result: Result | None) -> dict[str, str]:
+    key = ending.work.update.key if ending.work else None
+    return about("" if result is None else result.event_id, ending.delivery, key)
 
 
 def _ended(ending: Ending) -> Ended:

@@ -1,5 +1,6 @@
 """One log line a fact: JSON on a pipe, text to read. No secret gets through."""
 
+import hashlib
 import json
 import logging
 import re
@@ -10,11 +11,19 @@ from urllib.parse import quote, quote_plus
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from service.conditions import Key
+from service.messages import Delivery, short_text
+
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*", re.ASCII)
 _TOKEN = re.compile(r"(access_token=)[^&\s\"'\\]*|eyJ[\w-]+\.[\w-]+\.[\w-]*")  # or a JWT
 
 
-def set_up(level: str, form: str, secrets: Iterable[str]) -> None:
-    """Send all logging of this process to standard output, one line each, secrets replaced."""
+def set_up(level: str, form: str, secrets: Iterable[str], salt: str = "") -> None:
+    """Send all logging of this process to standard output, one line each, secrets replaced.
+
+    `salt` keys the hashes that stand for profiles.
+    """
+    _hashes.key(salt)
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -37,6 +46,40 @@ def set_up(level: str, form: str, secrets: Iterable[str]) -> None:
     # httpx prints the URL of every request.
     for name in ("httpx", "httpcore", "asyncio", "aiohttp"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def about(event_id: str, delivery: Delivery, key: Key | None = None) -> dict[str, str]:
+    """Name an event in a log line: its ids, and for the profile a hash that only the salt opens.
+
+    `key` is the event's, if it could be read. What is not there is left out.
+    """
+    headers, properties = delivery.properties.headers, delivery.properties
+    trace = _TRACE.fullmatch(str(headers.get("traceparent", "")))
+    names = {
+        "event_id": event_id,
+        "correlation_id": short_text(properties.correlation_id),
+        "trace_id": trace[1] if trace else "",
+        "profile": _hashes.of(key) if key else "",
+    }
+    return {name: value for name, value in names.items() if value}
+
+
+class _Hashes:
+    """Hashes of keys, the same in every process with the same salt."""
+
+    def __init__(self) -> None:
+        self.key("")
+
+    def key(self, salt: str) -> None:
+        self._key = hashlib.blake2b(salt.encode()).digest()
+
+    def of(self, key: Key) -> str:
+        """Give 12 hexadecimal digits."""
+        text = "\n".join(key).encode(errors="surrogatepass")
+        return hashlib.blake2b(text, key=self._key, digest_size=6).hexdigest()
+
+
+_hashes = _Hashes()
 
 
 def _formatter(form: str, shared: list[Processor]) -> structlog.stdlib.ProcessorFormatter:

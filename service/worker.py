@@ -25,6 +25,7 @@ from service.copernica import Copernica
 from service.endings import Ending, Endings
 from service.events import InvalidEvent, parse
 from service.lanes import Lanes, Work
+from service.logs import about
 from service.messages import Delivery
 from service.metrics import Metrics
 from service.outcomes import Outcome, Reason, Refused, Retry, backoff
@@ -204,7 +205,7 @@ class Worker:
             ended = await self._attempts.make(work, self._calls.may_write)
         except Exception:
             # A fault of ours must not take the other events down; this one is tried again.
-            log.exception("an attempt failed", event_id=work.update.event_id)
+            log.exception("an attempt failed", **_about(work))
             ended = Retry("outage", "internal error", ambiguous=True)
         match ended:
             case Written():
@@ -242,7 +243,7 @@ class Worker:
             self._metrics.profiles_matched.observe(written.matched)
             if written.matched > 1 and work.update.expect == "one":
                 self._metrics.multiple_matches.inc()
-                log.warning("several profiles match one event", event_id=work.update.event_id)
+                log.warning("several profiles match one event", **_about(work))
         self._finish(
             work,
             written.outcome,
@@ -275,7 +276,7 @@ class Worker:
             return
         log.debug(
             "an attempt will be repeated",
-            event_id=update.event_id,
+            **_about(work),
             attempt=work.attempts,
             detail=retry.detail,
             seconds=round(delay, 3),
@@ -333,7 +334,7 @@ class Worker:
         if self._pauses.begin("selection-guard"):
             log.critical(
                 "intake has stopped: a selection does not select",
-                event_id=work.update.event_id,
+                **_about(work),
                 database=work.update.database,
                 detail=detail,
             )
@@ -372,6 +373,10 @@ class Worker:
         received = [work.received for work in (*self._lanes, *self._admission)]
         received += [ending.received for ending in self._endings.unfinished]
         return time.monotonic() - min(received) if received else 0.0
+
+
+def _about(work: Work) -> dict[str, str]:
+    return about(work.update.event_id, work.delivery, work.update.key)
 
 
 def _held(left: Iterable[Work]) -> dict[bytes, Held]:

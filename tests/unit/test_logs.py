@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import structlog
 
-from service.logs import redactor, set_up
+from service.logs import about, redactor, set_up
+from tests.unit.samples import delivery
 
 TOKEN = 'tok-3f9c+x/y="\\'
 PASSWORD = "hunter-qx7"
@@ -163,3 +164,29 @@ def test_text_is_for_reading(capsys: Captured) -> None:
     assert "outcome=updated" in written
     assert "tok-3f9c" not in written
     assert "\x1b" not in written
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+KEY = ("1234", "customerid==4567")
+
+
+def test_an_event_is_named_by_its_ids_and_a_hash_of_its_key() -> None:
+    set_up("info", "json", [], salt=TOKEN)
+    named = about("evt-1", delivery(correlation_id="order-7", headers={"traceparent": TRACE}), KEY)
+    profile = named.pop("profile")
+    assert named == {
+        "event_id": "evt-1",
+        "correlation_id": "order-7",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    }
+    assert len(profile) == 12
+    assert profile == about("evt-2", delivery(), KEY)["profile"]
+    assert profile != about("evt-2", delivery(), ("1234", "customerid==4568"))["profile"]
+    set_up("info", "json", [], salt="another")
+    assert profile != about("evt-2", delivery(), KEY)["profile"]
+
+
+@pytest.mark.parametrize("trace", ["", "00-short-1-01", 7, TRACE.upper()])
+def test_what_an_event_has_not_or_nobody_can_read_is_left_out(trace: object) -> None:
+    strange = delivery(correlation_id="two\nlines", headers={"traceparent": trace})
+    assert about("evt-1", strange) == {"event_id": "evt-1"}
