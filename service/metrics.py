@@ -1,5 +1,6 @@
 """The Prometheus instruments, and nothing that decides when they move. Seconds, bounded labels."""
 
+from collections import Counter as Counts
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 from importlib.metadata import version
@@ -16,6 +17,7 @@ from prometheus_client import (
 from prometheus_client.exposition import choose_encoder
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_SAID_AS = {"events_received": "received", "api_requests": "calls", "retries": "retries"}
 _AGES = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400)
 
 
@@ -120,6 +122,23 @@ class Metrics:
         """Ask which pauses there are at each scrape."""
         for cause in causes:
             self._paused.labels(cause).set_function(partial(active, cause))
+
+    def totals(self) -> Counts[str]:
+        """Give what has been counted: events received, finished by outcome, calls and retries."""
+        totals: Counts[str] = Counts()
+        for family in self.registry.collect():
+            name = family.name.removeprefix("profile_sync_")
+            if name in ("events_received", "events_finished", "api_requests", "retries"):
+                for sample in family.samples:
+                    label = sample.labels.get("outcome") or _SAID_AS[name]
+                    totals[label] += int(sample.value)
+        return +totals
+
+    def levels(self) -> dict[str, float]:
+        """Give what waits just now: keys at work, events that sleep, the age of the oldest."""
+        names = ("lanes", "sleeping_events", "oldest_event_seconds")
+        values = {name: self.registry.get_sample_value(f"profile_sync_{name}") for name in names}
+        return {name: round(value or 0, 1) for name, value in values.items()}
 
     def page(self, accept: str) -> tuple[bytes, str]:
         """Write all metrics in the format a scraper accepts: the bytes and their content type."""

@@ -23,6 +23,7 @@ from service.outcomes import backoff
 from service.pauses import PAUSES, Pauses
 from service.probe import Probe
 from service.settings import Settings
+from service.summary import Summary
 from service.topology import topology
 from service.worker import Shared, Worker
 
@@ -61,6 +62,8 @@ async def run(settings: Settings) -> None:
             )
         except OSError as error:
             raise PortInUse(error.strerror or str(error)) from error
+        summary = Summary(metrics, process.paused)
+        minutely = asyncio.get_running_loop().create_task(summary.each_minute())
         try:
             log.info(
                 "started",
@@ -69,8 +72,9 @@ async def run(settings: Settings) -> None:
                 monitor="{}:{}".format(*monitor.addresses[0][:2]),
             )
             await process.serve()
-            log.info("stopped")
+            log.info("stopped", **metrics.totals())
         finally:
+            minutely.cancel()
             await monitor.cleanup()
 
 
@@ -116,6 +120,10 @@ class Process:
         if self._link is None and self._away and reason is None and not self._pauses.of_the_api:
             return "no-broker" if self._started else "starting"
         return reason
+
+    def paused(self) -> list[str]:
+        """Name the pauses that there are."""
+        return [pause for pause in PAUSES if pause in self._pauses]
 
     def stop(self) -> None:
         """Let calls in flight end, and then `serve`."""

@@ -118,15 +118,25 @@ def events_are_counted(evidence: Evidence) -> Iterator[str]:
             yield f"{name} tells no metrics"
         elif not 0 <= received - finished <= lost_links * evidence.window:
             yield f"{name} received {received:g} events, finished {finished:g}, and holds none"
-    counted = sum(_sum(page, "events_finished") for page in last.values())
+    said = _said_in_the_end(evidence)
+    counted = sum(said.get(name, _sum(page, "events_finished")) for name, page in last.items())
     results = len(evidence.results) + evidence.destroyed
-    # What a process has done since the last look at it, when it is ended, nobody has counted.
-    unseen = (len({each.name for each in evidence.endings} - {*evidence.survivors})) * (
-        evidence.window
-    )
+    # What a process has done since the last look at it, when it is killed, nobody has counted.
+    unseen = len(last.keys() - said.keys()) * evidence.window
     ended = len({each.uid for each in evidence.results})
     if not ended - unseen <= counted <= results:
         yield f"{counted:g} events are counted as finished: {ended} have {results} results"
+
+
+def _said_in_the_end(evidence: Evidence) -> dict[str, float]:
+    """Give how many events each process that was not killed has counted as finished."""
+    found: dict[str, float] = {}
+    for name, text in evidence.outputs.items():
+        for line in text.splitlines():
+            if '"message": "stopped"' in line and _is_object(line):
+                told = json.loads(line)
+                found[name.removesuffix(".log")] = sum(told.get(each, 0) for each in _OUTCOMES)
+    return found
 
 
 def _sum(page: Samples, name: str) -> float:

@@ -83,6 +83,11 @@ def vitals(at: float, text: str = "", **more: int) -> Vitals:
     return Vitals(NAME, at, page=text or page(), **seen)
 
 
+def said(**totals: int) -> str:
+    """What the one replica writes, to its end."""
+    return f'{{"message": "started"}}\n{json.dumps({"message": "stopped", **totals})}\n'
+
+
 def at_last(text: str = "", **more: int) -> dict[str, Any]:
     return {"vitals": [vitals(0), vitals(10), vitals(60, text, **more)]}
 
@@ -101,7 +106,7 @@ def in_order() -> Evidence:
         journal=[put("a", 1, 10), put("a", 2, 11)],
         profiles=[profile("a", 2)],
         endings=[Ending("service-1", "SIGTERM", 0, 0.5)],
-        outputs={"service-1.log": '{"message": "started"}\n'},
+        outputs={"service-1.log": said(updated=2, rejected=1)},
         handed=[Handed(FIRST.uid, 0, 10), Handed(SECOND.uid, 0, 11), Handed(BAD.uid, 0, 12)],
         vitals=[vitals(0), vitals(10), vitals(60)],
         survivors=[NAME],
@@ -172,6 +177,8 @@ VIOLATIONS: list[tuple[str, dict[str, Any]]] = [
     ("I14", at_last(page(finished=2))),
     ("I14", at_last(page(finished=4))),
     ("I14", {"results": [*in_order().results, result(event("b", 1))]}),
+    ("I14", {"outputs": {"service-1.log": said(updated=2)}}),
+    ("I14", {"outputs": {"service-1.log": said(updated=3, rejected=1)}}),
     ("I14", {"survivors": ["service-2"]}),
     ("I14", {"vitals": [vitals(0), vitals(10, page(finished=4)), vitals(60)]}),
     ("I14", at_last(page(more='profile_sync_retries_total{cause="tokens"} 1'))),
@@ -213,6 +220,7 @@ def test_an_event_that_was_not_confirmed_may_end_or_not() -> None:
         results=[*in_order().results, result(unsure)],
         journal=[*in_order().journal, put("a", 3, 12)],
         profiles=[profile("a", 3)],
+        outputs={"service-1.log": said(updated=3, rejected=1)},
         handed=[*in_order().handed, Handed(unsure.uid, 0, 13)],
         **at_last(page(4, 4)),
     )
