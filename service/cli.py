@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service import cli_events, cli_run, cli_watch, readiness
+from service import cli_contract, cli_events, cli_run, cli_watch, readiness
 
 app = typer.Typer(
     name="profile-sync",
@@ -37,6 +37,7 @@ app.command()(cli_events.send)
 app.command()(cli_watch.watch)
 app.command()(cli_events.render)
 app.command()(cli_events.catalogue)
+app.command()(cli_contract.contract)
 
 
 @app.command()

@@ -10,8 +10,8 @@ from typing import Any
 from service.messages import Properties, short_text
 
 _PREFIXES = ("cloudevents:", "cloudevents_", "ce-")
-_REQUIRED = ("id", "source", "specversion", "type")
-_STRUCTURED = "application/cloudevents+json"
+REQUIRED = ("id", "source", "specversion", "type")
+STRUCTURED = "application/cloudevents+json"
 
 
 class MalformedCloudEvent(Exception):
@@ -32,7 +32,7 @@ def unwrap(
     """
     media_type = (properties.content_type or "").partition(";")[0].strip().lower()
     # No key of a plain event is called specversion, so a forgotten content type does no harm.
-    if media_type == _STRUCTURED or "specversion" in body:
+    if media_type == STRUCTURED or "specversion" in body:
         attributes, event = body, body.get("data")
         if not isinstance(event, dict):
             fault = "data: a CloudEvent carries the event object in data"
@@ -41,7 +41,7 @@ def unwrap(
         attributes, event = _binary_attributes(properties.headers), body
         if "specversion" not in attributes:
             return body, event_id
-    for name in _REQUIRED:
+    for name in REQUIRED:
         if not short_text(attributes.get(name)):
             raise MalformedCloudEvent(
                 f"the CloudEvent attribute {name} must have 1 to 255 bytes, all printable",

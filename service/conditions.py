@@ -13,7 +13,8 @@ OPERATORS = ("==", "!=", "<>", "<=", ">=", "=~", "!~", "<", ">")
 SPECIAL_FIELDS = frozenset({"id", "code", "modified"})
 MODIFIED = "modified"  # what every update changes
 
-_FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
 _CONDITION = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(==|!=|<>|<=|>=|=~|!~|<|>)(.*)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -38,7 +39,7 @@ class Condition:
 
 def is_field_name(name: str) -> bool:
     """Tell whether the API can have a field of this name: a letter, then letters, digits, `_`."""
-    return _FIELD_NAME.fullmatch(name) is not None
+    return FIELD_NAME.fullmatch(name) is not None
 
 
 def parse_condition(text: str) -> Condition:

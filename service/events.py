@@ -17,9 +17,11 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
+from service import shapes
 from service.cloudevents import MalformedCloudEvent, unwrap
 from service.conditions import (
     MODIFIED,
@@ -131,7 +133,7 @@ def parse(body: bytes, properties: Properties, max_bytes: int) -> ProfileUpdate:
         event_id = given or body_id(body)
         database = _readable_database(event.get("database"))
         _refuse_undecodable(properties)
-        return _update(_Event.model_validate(event), event_id, named=bool(given))
+        return _update(Event.model_validate(event), event_id, named=bool(given))
     except InvalidEvent as error:
         invalid = error
     except UnsafeSelection as error:
@@ -225,30 +227,65 @@ _DECODER = json.JSONDecoder(
 )
 
 
-class _Event(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+class Event(BaseModel):
+    """An event as its sender writes it: one update of profiles."""
 
-    id: Annotated[str, AfterValidator(read_id)] | None = None
-    occurred_at: Annotated[datetime | None, BeforeValidator(read_instant)] = None
-    database: Annotated[str, BeforeValidator(read_database)]
-    where: Annotated[Any, BeforeValidator(read_where)]
-    expect: Expect = "one"
-    create: bool = False
-    asynchronous: Annotated[bool, Field(alias="async")] = False
-    coalesce: bool = True
-    fields: Annotated[dict[str, str], BeforeValidator(read_fields)] = Field(default_factory=dict)
-    interests: Annotated[dict[str, bool], BeforeValidator(read_interests)] = Field(
-        default_factory=dict
+    model_config = ConfigDict(
+        extra="forbid", strict=True, hide_input_in_errors=True, json_schema_extra=shapes.TOGETHER
+    )
+
+    id: Annotated[Annotated[str, AfterValidator(read_id)] | None, WithJsonSchema(shapes.ID)] = (
+        Field(
+            default=None,
+            description="Names the event, in logs too: no personal data. Without it the message's "
+            "message_id serves, or a UUID made from the body",
+        )
+    )
+    occurred_at: Annotated[
+        datetime | None, BeforeValidator(read_instant), WithJsonSchema(shapes.OCCURRED_AT)
+    ] = Field(default=None, description="When it happened, for the age in the metrics")
+    database: Annotated[str, BeforeValidator(read_database), WithJsonSchema(shapes.DATABASE)] = (
+        Field(description="The database's numeric id, or its name")
+    )
+    where: Annotated[Any, BeforeValidator(read_where), WithJsonSchema(shapes.WHERE)] = Field(
+        description="What selects the profiles: the value of each field, or conditions as the API "
+        "writes them"
+    )
+    expect: Expect = Field(
+        default="one",
+        description="one: only equality selects, and no empty value. many: any operator does",
+    )
+    create: bool = Field(
+        default=False,
+        description="Make the profile if none matches, with the fields of where added to it",
+    )
+    asynchronous: bool = Field(
+        default=False,
+        alias="async",
+        description="The API answers at once and works on in the background",
+    )
+    coalesce: bool = Field(default=True, description="Kept for later, without effect now")
+    fields: Annotated[
+        dict[str, str], BeforeValidator(read_fields), WithJsonSchema(shapes.FIELDS)
+    ] = Field(
+        default_factory=dict,
+        description="The values to write; an empty string clears a field. Leave out what stays",
+    )
+    interests: Annotated[
+        dict[str, bool], BeforeValidator(read_interests), WithJsonSchema(shapes.INTERESTS)
+    ] = Field(
+        default_factory=dict,
+        description="Interests to switch on, or each with a switch; others stay as they are",
     )
 
     @model_validator(mode="after")
-    def _writes_something(self) -> "_Event":
+    def _writes_something(self) -> "Event":
         if not self.fields and not self.interests:
             raise ValueError("give at least one of fields and interests")
         return self
 
 
-def _update(event: _Event, event_id: str, *, named: bool) -> ProfileUpdate:
+def _update(event: Event, event_id: str, *, named: bool) -> ProfileUpdate:
     conditions: tuple[Condition, ...] = event.where
     check_selection(conditions, many=event.expect == "many")
     fields = event.fields
@@ -278,7 +315,7 @@ def _update(event: _Event, event_id: str, *, named: bool) -> ProfileUpdate:
     )
 
 
-def _with_key_fields(event: _Event, conditions: tuple[Condition, ...]) -> dict[str, str]:
+def _with_key_fields(event: Event, conditions: tuple[Condition, ...]) -> dict[str, str]:
     """Copy the selection into the body: the API creates a profile from the body alone.
 
     Without the key field in it, each repeat of the event would create one more profile.
@@ -319,7 +356,7 @@ def _place(part: str | int) -> str:
 
 
 def _nearest(key: str) -> str:
-    keys = [field.alias or name for name, field in _Event.model_fields.items()]
+    keys = [field.alias or name for name, field in Event.model_fields.items()]
     near = difflib.get_close_matches(key, keys, 1)
     return f"; did you mean {near[0]}?" if near else "; the keys are " + ", ".join(keys)
 

@@ -5,9 +5,10 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 Headers = Mapping[str, Any]
+Kind = Literal["event", "result", "dead-letter"]
 
 
 def short_text(value: object) -> str:

@@ -16,7 +16,7 @@ Source = Literal["put", "read-back", "none"]
 
 PERSISTENT = 2
 TRACE_HEADERS = ("traceparent", "tracestate")
-_LONGEST_TRACE = 1024
+LONGEST_TRACE = 1024
 
 _NAMESPACE = uuid.UUID("0a4c7c55-5f25-5f0f-8a5e-6d7c1c9b2f04")
 _NUMBER = re.compile(r"\d+", re.ASCII)
@@ -44,6 +44,25 @@ class Result:
     detail: str | None = None
     received_at: datetime
     finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """What the headers of a dead letter tell; None stays away."""
+
+    reason: Reason | None
+    detail: str
+    status: int | None = None
+    attempts: int
+    failed_at: str
+    exchange: str
+    routing_key: str
+    dropped_headers: str | None = None
+
+
+def header(mark: str) -> str:
+    """Name the header of a dead letter that has one of its marks."""
+    return f"profile-sync-{mark.replace('_', '-')}"
 
 
 def result_message(
@@ -85,20 +104,20 @@ def dead_letter(delivery: Delivery, result: Result, exchange: str) -> Message:
     for name in ("user_id", "expiration"):
         if getattr(delivery.properties, name) is not None:
             dropped.append(name)
-    headers |= {
-        "profile-sync-reason": result.reason,
-        "profile-sync-detail": (result.detail or "")[:1000],
-        "profile-sync-status": result.status,
-        "profile-sync-attempts": result.attempts,
-        "profile-sync-failed-at": result.finished_at.isoformat(),
-        "profile-sync-exchange": delivery.exchange,
-        "profile-sync-routing-key": delivery.routing_key,
-    }
-    headers = {name: value for name, value in headers.items() if value is not None}
     if delivery.properties.undecodable_headers:
         dropped = ["*"]
-    if dropped:
-        headers["profile-sync-dropped-headers"] = ", ".join(dropped)[:_LARGEST_HEADER]
+    marks = Marks(
+        reason=result.reason,
+        detail=(result.detail or "")[:1000],
+        status=result.status,
+        attempts=result.attempts,
+        failed_at=result.finished_at.isoformat(),
+        exchange=delivery.exchange,
+        routing_key=delivery.routing_key,
+        dropped_headers=", ".join(dropped)[:_LARGEST_HEADER] or None,
+    )
+    headers |= {header(name): getattr(marks, name) for name in Marks.__slots__}
+    headers = {name: value for name, value in headers.items() if value is not None}
     properties = replace(
         delivery.properties,
         headers=headers,
@@ -113,7 +132,7 @@ def _trace(headers: Headers) -> dict[str, str]:
     return {
         name: value
         for name in TRACE_HEADERS
-        if isinstance(value := headers.get(name), str) and len(value) <= _LONGEST_TRACE
+        if isinstance(value := headers.get(name), str) and len(value) <= LONGEST_TRACE
     }
 
 

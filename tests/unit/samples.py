@@ -9,6 +9,7 @@ import pytest
 from service.events import InvalidEvent, ProfileUpdate, parse
 from service.messages import Delivery, Properties
 from service.settings import Settings
+from tests.unit.agreement import verdict
 
 TOKEN = "tok-3f9c+x/y="
 MAX_BYTES = 262144
@@ -31,14 +32,18 @@ def body(content: object) -> bytes:
 
 
 def update(**changes: Any) -> ProfileUpdate:
-    """What a valid event is parsed to; `async_` stands for `async`."""
+    """What a valid event is parsed to, and valid for the schema; `async_` stands for `async`."""
     if "async_" in changes:
         changes["async"] = changes.pop("async_")
-    return parse(body(event(**changes)), Properties(), MAX_BYTES)
+    content = body(event(**changes))
+    assert verdict(content) == "taken"
+    return parse(content, Properties(), MAX_BYTES)
 
 
 def refused(content: object, properties: Properties | None = None) -> InvalidEvent:
-    """Why an event is invalid."""
+    """Why an event is invalid; for the schema too, if its body alone makes it so."""
+    if properties is None:
+        assert verdict(body(content)) != "taken"
     with pytest.raises(InvalidEvent) as caught:
         parse(body(content), properties or Properties(), MAX_BYTES)
     return caught.value
