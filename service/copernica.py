@@ -18,6 +18,7 @@ from service.metrics import Metrics
 from service.profiles import Answer, Call, NoResponse, Response
 from service.settings import Settings
 from service.tokens import Token, post_token, read_token
+from service.tracing import Tracing
 from service.transport import CUT, EXPLAINED, SECONDS, TARGET, Transport, failure, origin
 
 _KEPT_HEADERS = {
@@ -50,6 +51,7 @@ class _Server:
 
     def __init__(self, url: str, query: str = "") -> None:
         parts = urlsplit(url)
+        self.url = url
         self._host = parts.netloc
         self._origin = httpx.URL(f"{parts.scheme}://{parts.netloc}/")
         self._path = parts.path
@@ -140,7 +142,10 @@ class Copernica:
     Up to version 3 the access token is part of the query; version 4 takes a JWT in a header.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, tracing: Tracing | None = None
+    ) -> None:
+        self._tracing = tracing
         self._url = settings.api_url
         self._auth = _Server(settings.auth_url)
         self._token_file = settings.access_token_file
@@ -255,6 +260,7 @@ class Copernica:
     ) -> Answer:
         started = time.perf_counter()
         self._metrics.in_flight.inc()
+        span = self._tracing.call(call, server.url) if self._tracing else None
         try:
             request = server.request(call, token, seconds)
             response = await self._transport.handle_async_request(request)
@@ -271,6 +277,8 @@ class Copernica:
             status = f"{response.status_code // 100}xx"
         finally:
             self._metrics.in_flight.dec()
+        if self._tracing is not None and span is not None:
+            self._tracing.answered(span, answer)
         self._metrics.api_requests(call.name, status).inc()
         self._metrics.api_request_seconds(call.name).observe(time.perf_counter() - started)
         return answer

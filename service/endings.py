@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -24,6 +25,7 @@ from service.outcomes import backoff
 from service.pauses import Pauses
 from service.results import Result, dead_letter, result_message
 from service.settings import Settings
+from service.tracing import Tracing
 
 log = structlog.get_logger()
 
@@ -44,6 +46,7 @@ class Ending:
     work: Work | None = None
     published: bool = False
     unconfirmed: int = 0
+    span: Any = None
 
 
 class Endings:
@@ -67,6 +70,7 @@ class Endings:
         self._metrics = metrics
         self._pauses = pauses
         self._on_acknowledged = on_acknowledged
+        self.tracing: Tracing | None = None
         self._untaken: deque[tuple[Ending, Message]] = deque()
         self._trying = False
         self._unsettled: set[Ending] = set()
@@ -125,7 +129,13 @@ class Endings:
         return messages
 
     def _publish(self, ending: Ending, message: Message, attempt: int) -> None:
-        confirmed = self._link.publish(message)
+        if self.tracing is None:
+            confirmed = self._link.publish(message)
+        else:
+            of_results = message.exchange == self._settings.result_exchange
+            named, span = self.tracing.publishing(message, ending.span, names_it=of_results)
+            confirmed = self._link.publish(named)
+            confirmed.add_done_callback(partial(self.tracing.published, span))
         confirmed.add_done_callback(partial(self._published, ending, message, attempt))
 
     def _published(
@@ -199,6 +209,8 @@ class Endings:
         ending.delivery.ack()
         del self.unfinished[ending]
         self._remember(ending)
+        if self.tracing is not None:
+            self.tracing.ended(ending.span, ending.result)
         if ending.result is not None:
             self._count(ending, ending.result)
         self._on_acknowledged(ending)

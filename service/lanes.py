@@ -1,11 +1,12 @@
 """Order: which event may run now. One event at a time per key, many keys in parallel. No I/O."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from service.carried import Ended
+from service.carried import Ended, Held
 from service.conditions import Key
 from service.events import ProfileUpdate
 from service.messages import Delivery
@@ -27,7 +28,8 @@ class Work:
     `may_create` falls, and `created` tells whether an attempt of ours made it. `ids` are those of
     the profiles that the update moves, once they have been read, unless they are `too_many`.
     `settled_at` is the loop's time when a create in the background must have been carried out, or
-    0. `admitted` if it has a lane, `guarded` if it shall not be written over what is newer.
+    0. `admitted` if it has a lane, `guarded` if it shall not be written over what is newer. `span`
+    is what traces it, if anything does.
     """
 
     delivery: Delivery
@@ -51,6 +53,7 @@ class Work:
     too_many: bool = False
     settled_at: float = 0
     admitted: bool = False
+    span: Any = None
     guarded: bool = False
 
     @property
@@ -149,3 +152,19 @@ class Lanes:
 
 def _database(work: Work) -> str:
     return work.update.key[0]
+
+
+def held_by(left: Iterable[Work]) -> dict[bytes, Held]:
+    """Note what is known of events; of equal messages nobody can tell which comes back first."""
+    held: dict[bytes, Held] = {}
+    unlike = set()
+    for work in left:
+        fingerprint, count = work.delivery.fingerprint, work.delivery.count
+        settled_at = max(work.not_before, work.unsettled_until, work.settled_at)
+        twin = held.get(fingerprint, Held(count))
+        held[fingerprint] = Held(
+            count, max(settled_at, twin.settled_at), work.look_first or twin.look_first
+        )
+        if twin.count != count:
+            unlike.add(fingerprint)
+    return {fingerprint: one for fingerprint, one in held.items() if fingerprint not in unlike}

@@ -6,7 +6,8 @@ import os
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, TypeVar
 
@@ -25,6 +26,9 @@ from service.probe import Probe
 from service.settings import Settings
 from service.summary import Summary
 from service.topology import topology
+from service.tracing import Tracing
+from service.tracing import provider as span_provider
+from service.tracing import wanted as tracing_wanted
 from service.worker import Shared, Worker
 
 log = structlog.get_logger()
@@ -52,9 +56,14 @@ async def run(settings: Settings) -> None:
         PortInUse: HTTP_HOST and HTTP_PORT cannot be used.
     """
     metrics = Metrics()
-    _collect_seldom()
-    async with Copernica(settings, metrics) as copernica:
-        process = Process(settings, copernica, metrics)
+    with _traced() as tracing:
+        _collect_seldom()
+        await _serve(settings, metrics, tracing)
+
+
+async def _serve(settings: Settings, metrics: Metrics, tracing: Tracing | None) -> None:
+    async with Copernica(settings, metrics, tracing) as copernica:
+        process = Process(settings, copernica, metrics, tracing=tracing)
         process.obey_signals()
         try:
             monitor = await start_monitor(
@@ -78,6 +87,24 @@ async def run(settings: Settings) -> None:
             await monitor.cleanup()
 
 
+@contextmanager
+def _traced() -> Iterator[Tracing | None]:
+    """Trace if the environment says so; what is not sent yet is sent in the end."""
+    if not tracing_wanted():
+        yield None
+        return
+    try:
+        provider = span_provider()
+    except ImportError:
+        log.warning("no traces are made: install the extra otel, or unset the OTEL_ variables")
+        yield None
+        return
+    try:
+        yield Tracing(provider.get_tracer("profile-sync"))
+    finally:
+        provider.shutdown()
+
+
 def _collect_seldom() -> None:
     """Let Python look for garbage less often: that took an eighth of the CPU, and found nothing.
 
@@ -97,6 +124,7 @@ class Process:
         copernica: Copernica,
         metrics: Metrics,
         take: Callable[..., Awaitable[Link]] = take_link,
+        tracing: Tracing | None = None,
     ) -> None:
         self._settings = settings
         self._take = take
@@ -104,7 +132,9 @@ class Process:
         self._pauses = pauses = Pauses(settings.slots)
         self._probe = Probe(settings, copernica, pauses)
         catalogues = Catalogues(copernica, settings.field_cache_seconds)
-        self._shared = Shared(settings, copernica, catalogues, metrics, pauses, self._probe)
+        self._shared = Shared(
+            settings, copernica, catalogues, metrics, pauses, self._probe, tracing
+        )
         self._carried = Carried()
         metrics.watch_pauses(PAUSES, pauses.__contains__)
         self._stop = asyncio.Event()

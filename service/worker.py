@@ -8,7 +8,6 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypedDict, Unpack
@@ -19,12 +18,12 @@ from service.admission import Admission, Doors
 from service.attempts import Attempts, Later, Strange, Written
 from service.broker import Link
 from service.calls import Calls, Handlers
-from service.carried import Carried, Held
+from service.carried import Carried
 from service.catalogues import Catalogues
 from service.copernica import Copernica
 from service.endings import Ending, Endings
 from service.events import InvalidEvent, parse
-from service.lanes import Lanes, Work
+from service.lanes import Lanes, Work, held_by
 from service.logs import about
 from service.messages import Delivery
 from service.metrics import Metrics
@@ -35,6 +34,7 @@ from service.profiles import Profile
 from service.replays import is_guarded
 from service.results import Result, Source
 from service.settings import Settings
+from service.tracing import Tracing
 
 log = structlog.get_logger()
 
@@ -54,6 +54,7 @@ class Shared:
     metrics: Metrics
     pauses: Pauses
     probe: Probe
+    tracing: Tracing | None = None
 
 
 class _Facts(TypedDict, total=False):
@@ -85,11 +86,14 @@ class Worker:
         self._lanes = Lanes()
         handlers = Handlers(self._call, self._end_again, self._note_progress)
         self._calls = Calls(pauses, link, self._lanes, handlers)
-        self._attempts = Attempts(settings, shared.copernica)
+        self._tracing = shared.tracing
+        make = Attempts(settings, shared.copernica).make
+        self._make = self._tracing.around(make) if self._tracing else make
         doors = Doors(self._admit, self._reject, self._put_off, self._asks_in, self._trip)
         self._admission = Admission(settings, shared.copernica, shared.catalogues, doors)
         self._held: asyncio.TimerHandle | None = None
         self._endings = Endings(settings, link, metrics, pauses, self._acknowledged)
+        self._endings.tracing = shared.tracing
         self._finishing = False
         self._cautious = False
         self._quiet = asyncio.Event()
@@ -114,6 +118,9 @@ class Worker:
         self.received = True
         self._metrics.events_received.inc()
         received, received_at = time.monotonic(), datetime.now(UTC)
+        span = (
+            self._tracing.received(delivery, self._settings.event_queue) if self._tracing else None
+        )
         try:
             update = parse(delivery.body, delivery.properties, self._settings.max_event_bytes)
         except InvalidEvent as error:
@@ -126,9 +133,11 @@ class Worker:
                 received_at=received_at,
                 finished_at=received_at,
             )
-            self._endings.begin(Ending(delivery, result, received))
+            self._endings.begin(Ending(delivery, result, received, span=span))
             return
-        work = Work(delivery, update, received, received_at, guarded=is_guarded(delivery))
+        work = Work(
+            delivery, update, received, received_at, span=span, guarded=is_guarded(delivery)
+        )
         if self._loop.time() > self._handed_back_until:
             self._carried = Carried()
         if delivery.redelivered:
@@ -156,6 +165,7 @@ class Worker:
 
     def carried(self) -> Carried:
         """Give what the next link shall know of this one."""
+        self._end_spans()
         now = self._loop.time()
         soon = now <= self._handed_back_until
         if not self.received:
@@ -170,8 +180,13 @@ class Worker:
         return Carried(
             [*(self._carried if soon else ()), *again, *self._endings.ended()],
             [work.delivery for work in left],
-            _held(left),
+            held_by(left),
         )
+
+    def _end_spans(self) -> None:
+        if self._tracing is not None:
+            for unfinished in (*self._admission, *self._lanes, *self._endings.unfinished):
+                self._tracing.ended(unfinished.span, None)
 
     def _note_progress(self) -> None:
         if not self._finishing or self._calls.running:
@@ -202,7 +217,7 @@ class Worker:
         """Make one attempt for an event and act on what came of it."""
         work.tally = work.tally or self._pauses.tally
         try:
-            ended = await self._attempts.make(work, self._calls.may_write)
+            ended = await self._make(work, self._calls.may_write)
         except Exception:
             # A fault of ours must not take the other events down; this one is tried again.
             log.exception("an attempt failed", **_about(work))
@@ -343,9 +358,9 @@ class Worker:
         """End an event as it ended on the link before, which could not acknowledge it."""
         ended = work.ended
         assert ended is not None  # noqa: S101
-        self._endings.begin(
-            Ending(work.delivery, ended.result, work.received, work, published=ended.published)
-        )
+        ending = Ending(work.delivery, ended.result, work.received, work, span=work.span)
+        ending.published = ended.published
+        self._endings.begin(ending)
 
     def _reject(self, work: Work, reason: Reason, detail: str) -> None:
         self._finish(work, "rejected", reason=reason, detail=detail)
@@ -361,7 +376,7 @@ class Worker:
             finished_at=datetime.now(UTC),
             **facts,
         )
-        self._endings.begin(Ending(work.delivery, result, work.received, work))
+        self._endings.begin(Ending(work.delivery, result, work.received, work, span=work.span))
 
     def _acknowledged(self, ending: Ending) -> None:
         self.proven = True
@@ -377,19 +392,3 @@ class Worker:
 
 def _about(work: Work) -> dict[str, str]:
     return about(work.update.event_id, work.delivery, work.update.key)
-
-
-def _held(left: Iterable[Work]) -> dict[bytes, Held]:
-    """Note what is known of events; of equal messages nobody can tell which comes back first."""
-    held: dict[bytes, Held] = {}
-    unlike = set()
-    for work in left:
-        fingerprint, count = work.delivery.fingerprint, work.delivery.count
-        settled_at = max(work.not_before, work.unsettled_until, work.settled_at)
-        twin = held.get(fingerprint, Held(count))
-        held[fingerprint] = Held(
-            count, max(settled_at, twin.settled_at), work.look_first or twin.look_first
-        )
-        if twin.count != count:
-            unlike.add(fingerprint)
-    return {fingerprint: one for fingerprint, one in held.items() if fingerprint not in unlike}

@@ -16,6 +16,7 @@ from service.messages import Message
 from service.metrics import Metrics
 from service.profiles import Answer, Call, CallName, Response
 from service.settings import Settings
+from service.tracing import Tracing
 from service.transport import CUT
 
 
@@ -178,8 +179,9 @@ class ScriptedCopernica(Copernica):
         settings: Settings,
         metrics: Metrics,
         answer: Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]],
+        tracing: Tracing | None = None,
     ) -> None:
-        super().__init__(settings, metrics)
+        super().__init__(settings, metrics, tracing)
         self._transport = httpx.MockTransport(answer)  # type: ignore[arg-type] # httpx wants a coroutine
 
 

@@ -13,6 +13,7 @@ from service.metrics import Metrics
 from service.pauses import Pauses
 from service.probe import Probe
 from service.settings import Settings
+from service.tracing import Tracing
 from service.worker import Shared, Worker
 from tests.unit.doubles import FakeCopernica, FakeLink
 from tests.unit.samples import body, event, settings
@@ -32,6 +33,7 @@ class World:
         fake: type[FakeCopernica] = FakeCopernica,
         carried: Carried = NOTHING,
         pauses: Pauses | None = None,
+        tracing: Tracing | None = None,
         **values: Any,
     ) -> None:
         self.journal: list[str] = []
@@ -44,7 +46,9 @@ class World:
         copernica = api(self.settings, self.metrics) if api else self.api
         catalogues = Catalogues(copernica, self.settings.field_cache_seconds)
         probe = Probe(self.settings, copernica, self.pauses)
-        shared = Shared(self.settings, copernica, catalogues, self.metrics, self.pauses, probe)
+        shared = Shared(
+            self.settings, copernica, catalogues, self.metrics, self.pauses, probe, tracing
+        )
         self.worker = Worker(shared, self.link, carried)
         self.worker.consuming()
 
