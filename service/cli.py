@@ -32,19 +32,19 @@ def _commands(
     """RabbitMQ events in, Copernica API calls out, the returned profiles published back."""
 
 
-app.command()(cli_run.run)
-app.command()(cli_events.send)
-app.command()(cli_watch.watch)
-app.command()(cli_events.render)
-app.command()(cli_events.catalogue)
-app.command()(cli_contract.contract)
+app.command(short_help="The service: serve until SIGTERM.")(cli_run.run)
+app.command(short_help="Publish events, from files or standard input.")(cli_events.send)
+app.command(short_help="Show results as they come.")(cli_watch.watch)
+app.command(short_help="Show the call that an event becomes.")(cli_events.render)
+app.command(short_help="Save a database's fields for render.")(cli_events.catalogue)
+app.command(short_help="Print the messages' JSON Schema or AsyncAPI.")(cli_contract.contract)
 
 
-@app.command()
+@app.command(short_help="Is the service on this machine ready?")
 def probe() -> None:
     """Ask the service on this machine whether it is ready: exit code 0, or 1 and why not.
 
-    It reads /readyz at HTTP_HOST and HTTP_PORT; for a container's health check:
+    It reads /readyz at PROFILE_SYNC_HTTP_HOST and _HTTP_PORT; for a container's health check:
 
     \b
         profile-sync probe

@@ -17,7 +17,8 @@ def send(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="Files of one event each, or of one on each line; - is standard input."
+            metavar="FILE...",
+            help="Files of one event each, or of one on each line; - is standard input.",
         ),
     ],
     routing_key: Annotated[
@@ -27,9 +28,11 @@ def send(
         float | None, typer.Option(min=0.001, help="Events a second; as fast as it goes if unset.")
     ] = None,
 ) -> None:
-    """Publish events to EVENT_EXCHANGE, as they are, and wait until RabbitMQ has them.
+    """Publish events, unchecked and byte for byte, and wait until RabbitMQ has them.
 
-    It stops at the first that RabbitMQ does not take, and says which.
+    They go to the exchange profile-sync.events, or what PROFILE_SYNC_EVENT_EXCHANGE says, at the
+    RabbitMQ of PROFILE_SYNC_AMQP_URL. It stops at the first that is not taken, and says which.
+    `render` tells beforehand what becomes of an event.
 
     \b
         profile-sync send event.json
@@ -62,7 +65,10 @@ def send(
 
 def render(
     file: Annotated[
-        Path, typer.Argument(help="A file that holds one event, or - for standard input.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A file that holds one event, or - for standard input."
+        ),
     ],
     catalogue_file: Annotated[
         Path | None,
@@ -73,9 +79,10 @@ def render(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
 ) -> None:
-    """Show the call that an event becomes, or why it is refused (exit code 1). Nothing is written.
+    """Show the call that an event becomes, or why it is refused (exit code 1).
 
-    The database's fields are read from the API, or from a file:
+    The API is only read, for the database's fields; that takes PROFILE_SYNC_ACCESS_TOKEN. Or they
+    come from a file:
 
     \b
         profile-sync render event.json
@@ -105,7 +112,9 @@ def render(
 def catalogue(
     database: Annotated[str, typer.Argument(help="The id or the name of a database.")],
 ) -> None:
-    """Print a database's fields and interests, as JSON, to render events with no API at hand.
+    """Print a database's fields and interests as JSON: then `render` needs no API and no token.
+
+    Here the API is asked, which takes PROFILE_SYNC_ACCESS_TOKEN.
 
     \b
         profile-sync catalogue 1234 > customers.json

@@ -9,10 +9,13 @@ from service.process import run as run_process
 def run() -> None:
     """Serve until SIGTERM: take events, call the API, publish results.
 
-    Everything is set by PROFILE_SYNC_ variables; README lists them. Only one is required:
+    Everything is set by PROFILE_SYNC_ variables; README has the table. Only the token is required;
+    all that is wrong is listed, with exit code 2. `profile-sync check` looks at more than that.
 
     \b
         PROFILE_SYNC_ACCESS_TOKEN=... profile-sync run
+        PROFILE_SYNC_SECRETS_DIR=/run/secrets/profile-sync \\
+            PROFILE_SYNC_AMQP_URL=amqps://user@rabbit/%2F profile-sync run
     """
     settings = terminal.settings()
     salt = settings.access_token.get_secret_value()
