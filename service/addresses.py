@@ -1,7 +1,7 @@
 """Addresses that the environment sets, and what is wrong with them. No value is ever named."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
@@ -36,6 +36,16 @@ def amqp_urls(value: SecretStr) -> SecretStr:
                 "write amqp://user:password@host:5672/vhost, several with commas; without ?options"
             )
     return value
+
+
+def virtual_host(url: str) -> str:
+    """Tell the virtual host of an AMQP URL."""
+    return unquote(urlsplit(url).path.removeprefix("/").partition("/")[0]) or "/"
+
+
+def user(url: str) -> str:
+    """Tell the user of an AMQP URL."""
+    return unquote(urlsplit(url).username or "guest")
 
 
 def any_encrypted(urls: str) -> bool:

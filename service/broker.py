@@ -314,22 +314,28 @@ async def _at_some_node(nodes: Nodes, count: int, use: Callable[..., Awaitable[_
         lines = [Line(lost) for _ in range(count)]
         try:
             async with asyncio.timeout(_OPEN_TIMEOUT):
-                return await use(url, _encrypted(lines[0], url, nodes.certificates), *lines)
+                return await use(url, encrypted_by(lines[0], url, nodes.certificates), *lines)
         except BaseException as error:
             lines[0].lose("no answer for too long")
             await asyncio.gather(*(line.close() for line in lines))
             if not isinstance(error, LinkLost | TimeoutError):
                 raise
-            reason = f"{_host_and_port(url)}: {lost.result()}"
+            reason = f"{host_and_port(url)}: {lost.result()}"
     raise LinkLost(reason)
 
 
-def _host_and_port(url: str) -> str:
+def host_and_port(url: str) -> str:
+    """Name a node by its address: its URL holds the password."""
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}"
 
 
-def _encrypted(line: Line, url: str, certificates: Certificates) -> ssl.SSLContext | None:
+def encrypted_by(line: Line, url: str, certificates: Certificates) -> ssl.SSLContext | None:
+    """Read the certificates for a URL of amqps; None for any other.
+
+    Raises:
+        LinkLost: they cannot be used; the line is lost then.
+    """
     try:
         return certificates.context() if urlsplit(url).scheme == "amqps" else None
     except ValueError as error:

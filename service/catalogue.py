@@ -5,6 +5,7 @@ value is sent in its one canonical form, or not at all.
 Source: Copernica REST API, "GET database fields", "GET database interests"; observed conversions.
 """
 
+import dataclasses
 import difflib
 import re
 from collections import Counter
@@ -34,11 +35,15 @@ _EMAIL = re.compile(r"[^\s@,;<>()]+@[^\s@,;<>()]+\.[^\s@,;<>().]+")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a database; `choices` are those of a select field."""
+    """A field of a database; `choices` are those of a select field.
+
+    `indexed` is None if the API does not say; it makes no other field of it.
+    """
 
     name: str
     type: str
     choices: tuple[str, ...] = ()
+    indexed: bool | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,9 @@ def _field(listed: Mapping[str, object]) -> Field:
         lines = str(listed.get("value", "")).split("\n")
         stripped = (line.rstrip(_BLANKS).removesuffix("*").rstrip(_BLANKS) for line in lines)
         choices = tuple(filter(None, stripped))
-    return Field(str(listed.get("name", "")), kind, choices)
+    index = listed.get("index")
+    indexed = index if isinstance(index, bool) else None
+    return Field(str(listed.get("name", "")), kind, choices, indexed)
 
 
 def _integer(value: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service import cli_contract, cli_events, cli_run, cli_watch, readiness
+from service import cli_checks, cli_contract, cli_events, cli_run, cli_watch, readiness
 
 app = typer.Typer(
     name="profile-sync",
@@ -33,6 +33,8 @@ def _commands(
 
 
 app.command(short_help="The service: serve until SIGTERM.")(cli_run.run)
+app.command(short_help="Find what is wrong with a deployment.")(cli_checks.check)
+app.command(short_help="Print or make exchanges and queues.")(cli_checks.topology)
 app.command(short_help="Publish events, from files or standard input.")(cli_events.send)
 app.command(short_help="Show results as they come.")(cli_watch.watch)
 app.command(short_help="Show the call that an event becomes.")(cli_events.render)

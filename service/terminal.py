@@ -63,9 +63,15 @@ def explained() -> Iterator[None]:
 
 def in_loop(work: Coroutine[Any, Any, _T]) -> _T:
     """Do some work in an event loop of its own; Ctrl-C ends it with exit code 130."""
+    with interruptible(), asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(work)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a command with exit code 130, and nothing more said."""
     try:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            return runner.run(work)
+        yield
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

@@ -89,6 +89,11 @@ class Node(Broker):
         return self._ground.folder
 
     @property
+    def inside(self) -> Path:
+        """The path by which the node's own programs know that folder."""
+        return self._ground.inside
+
+    @property
     def pid(self) -> int | None:
         """The process id of the running node; its process group is led by its epmd."""
         return self._process.pid if self._process else None

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import secrets
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pika
 import pytest
@@ -214,3 +215,23 @@ def wire(vhost: Vhost) -> Iterator[Wire]:
 def wait_for(condition: Callable[[], bool], what: str, within: float = 20) -> None:
     """Ask again and again until a condition holds; fail after `within` seconds."""
     assert eventually(condition, within), f"not in {within} s: {what}"
+
+
+@pytest.fixture
+def login(broker: Broker, vhost: Vhost) -> Iterator[Callable[..., str]]:
+    """Make users of the test's vhost: `login("configure", "write", "read")` gives an AMQP URL."""
+    made: list[str] = []
+
+    def make(configure: str = "", write: str = "", read: str = "", tags: str = "") -> str:
+        made.append(f"user-{secrets.token_hex(4)}")
+        path = quote(vhost.name, safe="")
+        broker.api("PUT", f"/users/{made[-1]}", {"password": "secret-word", "tags": tags})
+        allowed = {"configure": configure, "write": write, "read": read}
+        broker.api("PUT", f"/permissions/{path}/{made[-1]}", allowed)
+        parts = urlsplit(vhost.amqp_url)
+        host = parts.netloc.rpartition("@")[2]
+        return parts._replace(netloc=f"{made[-1]}:secret-word@{host}").geturl()
+
+    yield make
+    for name in made:
+        broker.api("DELETE", f"/users/{name}")

@@ -176,7 +176,7 @@ def test_send_says_why_it_could_not(tmp_path: Path, vhost: Vhost, mail: Mail) ->
     assert "no queue is bound" in unbound.stderr
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["send"]], ids=["", "run", "send"])
+@pytest.mark.parametrize("command", [[], ["run"], ["send"], ["check"], ["topology"]], ids=" ".join)
 def test_help_teaches_by_example(command: list[str]) -> None:
     done = profile_sync(*command, "--help")
     assert done.returncode == 0

@@ -408,3 +408,14 @@ class TestInterestsThatDifferInCase:
     )
     def test_are_each_other_than_the_other(self, given: str, known: str | None) -> None:
         assert self.KNOWN.interest(given) == known
+
+
+def test_an_index_is_known_if_the_api_tells_and_makes_no_other_field() -> None:
+    told: list[dict[str, object]] = [
+        {"name": "a", "index": True},
+        {"name": "b", "index": False},
+        {"name": "c"},
+    ]
+    fields = catalogue("1", told, []).fields
+    assert [fields[name].indexed for name in "abc"] == [True, False, None]
+    assert fields["a"] == Field("a", "text")
