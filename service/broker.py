@@ -93,6 +93,11 @@ class Link:
         consuming.connection.on_data = lambda: self._lease.heard(time.monotonic())
 
     @property
+    def reading(self) -> Line:
+        """The line that consumes, for a reader that needs channels of its own."""
+        return self._consuming
+
+    @property
     def leased(self) -> bool:
         """True while the queue is surely still ours, so that a call may start."""
         return not self.lost.done() and self._lease.holds(time.monotonic())
@@ -105,30 +110,14 @@ class Link:
         Raises:
             LinkLost: the queue is missing or may not be read, for instance.
         """
-        line, channel = self._consuming, self._consuming.channel
-        cancelled = line.guarded(lambda _: line.lose("RabbitMQ cancelled the consumer"))
+        line = self._consuming
 
         def on_message(_channel: Channel, method: Any, properties: Any, body: bytes) -> None:
             self._acks.hold(method.delivery_tag)
-            on_delivery(
-                Delivery(
-                    body,
-                    _from_pika(properties),
-                    method.exchange,
-                    _text_only(method.routing_key) or "",
-                    method.redelivered,
-                    partial(self._ack, method.delivery_tag),
-                )
-            )
+            ack = partial(self._ack, method.delivery_tag)
+            on_delivery(delivery(method, properties, body, ack))
 
-        channel.add_on_cancel_callback(cancelled)
-        try:
-            async with asyncio.timeout(_OPEN_TIMEOUT):
-                await line.rpc(partial(channel.basic_qos, prefetch_count=prefetch))
-                await line.rpc(partial(channel.basic_consume, queue, line.guarded(on_message)))
-        except TimeoutError:
-            line.lose("the queue did not answer")
-            raise LinkLost(self.lost.result()) from None
+        await line.consume(line.channel, queue, prefetch, on_message)
 
     def publish(self, message: Message) -> asyncio.Future[None]:
         """Publish a message, mandatory; done when RabbitMQ has confirmed it.
@@ -322,6 +311,18 @@ async def _at_some_node(nodes: Nodes, count: int, use: Callable[..., Awaitable[_
                 raise
             reason = f"{host_and_port(url)}: {lost.result()}"
     raise LinkLost(reason)
+
+
+def delivery(method: Any, properties: Any, body: bytes, ack: Callable[[], None]) -> Delivery:
+    """Make a delivery of what pika hands over."""
+    return Delivery(
+        body,
+        _from_pika(properties),
+        method.exchange,
+        _text_only(method.routing_key) or "",
+        method.redelivered,
+        ack,
+    )
 
 
 def host_and_port(url: str) -> str:

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from service import cli_checks, cli_contract, cli_events, cli_run, cli_watch, readiness
+from service import (
+    cli_checks,
+    cli_contract,
+    cli_dead_letters,
+    cli_events,
+    cli_run,
+    cli_watch,
+    readiness,
+)
 
 app = typer.Typer(
     name="profile-sync",
@@ -40,6 +48,9 @@ app.command(short_help="Show results as they come.")(cli_watch.watch)
 app.command(short_help="Show the call that an event becomes.")(cli_events.render)
 app.command(short_help="Save a database's fields for render.")(cli_events.catalogue)
 app.command(short_help="Print the messages' JSON Schema or AsyncAPI.")(cli_contract.contract)
+
+
+app.add_typer(cli_dead_letters.app)
 
 
 @app.command(short_help="Is the service on this machine ready?")

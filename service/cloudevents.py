@@ -9,7 +9,9 @@ from typing import Any
 
 from service.messages import Properties, short_text
 
-_PREFIXES = ("cloudevents:", "cloudevents_", "ce-")
+PREFIXES = ("cloudevents:", "cloudevents_", "ce-")
+"""What the names of attributes begin with, in lower case, where headers have them."""
+
 REQUIRED = ("id", "source", "specversion", "type")
 STRUCTURED = "application/cloudevents+json"
 
@@ -62,6 +64,6 @@ def _binary_attributes(headers: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name.lower().removeprefix(prefix): value
         for name, value in headers.items()
-        for prefix in _PREFIXES
+        for prefix in PREFIXES
         if name.lower().startswith(prefix)
     }

@@ -2,7 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pika
@@ -34,6 +35,8 @@ _CONNECT_TIMEOUT = 10.0  # seconds for one node: TCP, TLS, AMQP
 _AMQP = "PROFILE_SYNC_AMQP_"
 _TOGETHER = 100  # frames; pika sends a long piece slowly, as it cuts off what is sent
 _CLOSE_TIMEOUT = 2.0  # seconds for a polite end, then the sockets are dropped
+_QUEUE_TIMEOUT = 30.0  # seconds
+_NO_ACCESS, _OTHER_ARGUMENTS = 403, 406
 
 
 class LinkLost(Exception):
@@ -153,6 +156,65 @@ class Line:
         channel.add_on_close_callback(self.guarded(lose))
         return channel
 
+    async def consume(
+        self,
+        channel: Channel,
+        queue: str,
+        prefetch: int,
+        on_message: Callable[..., None],
+        tag: str | None = None,
+    ) -> None:
+        """Start taking deliveries by a channel; `tag` names the consumer, if it must be known.
+
+        Raises:
+            LinkLost: the queue is missing or may not be read, for instance.
+        """
+        cancelled = self.guarded(lambda _: self.lose("RabbitMQ cancelled the consumer"))
+        channel.add_on_cancel_callback(cancelled)
+        try:
+            async with asyncio.timeout(_QUEUE_TIMEOUT):
+                await self.rpc(partial(channel.basic_qos, prefetch_count=prefetch))
+                take = self.guarded(on_message)
+                await self.rpc(partial(channel.basic_consume, queue, take, consumer_tag=tag))
+        except TimeoutError:
+            self.lose("the queue did not answer")
+            raise LinkLost(self.lost.result()) from None
+
+    async def cancel(self, channel: Channel, tag: str) -> None:
+        """Stop a consumer. What it holds stays held; what is on its way is still delivered.
+
+        Raises:
+            LinkLost: with the reason in words.
+        """
+        # pika's own would send what is on its way back, and so out of its order.
+        method = pika.spec.Basic.Cancel(consumer_tag=tag)  # type: ignore[no-untyped-call]
+        done = (pika.spec.Basic.CancelOk, {"consumer_tag": tag})
+        await self.rpc(lambda callback: channel._rpc(method, callback, [done]))
+        channel._cancelled.add(tag)
+
+    async def waiting(self, queue: str) -> int | None:
+        """Count the messages of a queue that nobody holds; None if RabbitMQ does not allow that.
+
+        Raises:
+            LinkLost: there is no such queue, for instance.
+        """
+        declared = await self._try_declare(queue, passive=True)
+        return None if declared is None else int(declared.method.message_count)
+
+    async def has_arguments(self, queue: str, arguments: Mapping[str, Any]) -> bool:
+        """Tell whether a durable queue, which must be there, surely has exactly these arguments.
+
+        Raises:
+            LinkLost: with the reason in words.
+        """
+        declared = await self._try_declare(queue, durable=True, arguments=dict(arguments))
+        return declared is not None
+
+    async def close_channel(self, channel: Channel) -> None:
+        """Close one channel; what it holds unacknowledged returns to its queue, in order."""
+        if channel.is_open:
+            await self._ended(channel)
+
     async def rpc(self, start: Callable[..., object], callback: str = "callback") -> Any:
         """Start one operation of pika; wait for its callback, or for the end of the link."""
         done: asyncio.Future[Any] = self._loop.create_future()
@@ -196,6 +258,27 @@ class Line:
             await self._ended(self.connection)
         if not self.connection.is_closed:
             self.connection._terminate_stream(StreamLostError("given up"))
+
+    async def _try_declare(self, queue: str, **how: Any) -> Any:
+        """Declare a queue on a channel of its own; None if RabbitMQ refuses that."""
+        channel: Channel = await self.rpc(self.connection.channel, "on_open_callback")
+        refused: asyncio.Future[None] = self._loop.create_future()
+
+        def ended(_closed: Channel, error: BaseException) -> None:
+            code = error.reply_code if isinstance(error, ChannelClosed) else None
+            if code in (_NO_ACCESS, _OTHER_ARGUMENTS):
+                refused.set_result(None)
+            elif not isinstance(error, ChannelClosedByClient):
+                self._end(error)
+
+        channel.add_on_close_callback(self.guarded(ended))
+        answer = asyncio.ensure_future(self.rpc(partial(channel.queue_declare, queue, **how)))
+        await asyncio.wait([answer, refused], return_when=asyncio.FIRST_COMPLETED)
+        if refused.done():
+            answer.cancel()
+            return None
+        await self.close_channel(channel)
+        return answer.result()
 
     async def _ended(self, what: Channel | AsyncioConnection) -> None:
         ended: asyncio.Future[None] = self._loop.create_future()

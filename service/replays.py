@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from service.messages import Delivery
@@ -10,8 +11,9 @@ from service.profiles import PAGE, Profile
 
 HEADER = "profile-sync-replay"
 """Of an event's message, if it is played back: one of the two values below."""
-UNLESS_STALE = "unless-stale"
-FORCE = "force"
+Replay = Literal["unless-stale", "force"]
+UNLESS_STALE: Replay = "unless-stale"
+FORCE: Replay = "force"
 
 _AGAIN = "; play it back with --force if it shall be written all the same"
 _TIMELESS = "when it occurred is not known: it has no occurred_at, and its message no timestamp"

@@ -100,7 +100,7 @@ def result_message(
 
 def dead_letter(delivery: Delivery, result: Result, exchange: str) -> Message:
     """Make the dead letter: the original body byte for byte, its properties, and the reason."""
-    headers, dropped = _carried_headers(delivery.properties.headers)
+    headers, dropped = carried_headers(delivery.properties.headers)
     for name in ("user_id", "expiration"):
         if getattr(delivery.properties, name) is not None:
             dropped.append(name)
@@ -148,8 +148,8 @@ def _routing_database(result: Result) -> str:
     return "unknown"
 
 
-def _carried_headers(headers: Headers) -> tuple[dict[str, Any], list[str]]:
-    """Split headers into those a dead letter can carry and the names of the others."""
+def carried_headers(headers: Headers) -> tuple[dict[str, Any], list[str]]:
+    """Split headers into those a new message can carry and the names of the others."""
     carried: dict[str, Any] = {}
     dropped: list[str] = []
     room = _LARGEST_HEADERS

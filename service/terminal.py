@@ -1,13 +1,15 @@
 """What all commands share: settings read, one clear line for what went wrong, progress shown."""
 
 import asyncio
+import os
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 from service import logs
 from service.connection import LinkLost
+from service.environment import PREFIX
 from service.settings import Settings, WrongSettings
 
 try:
@@ -18,6 +20,17 @@ except ImportError:  # where there is none, asyncio's own loop does
 _T = TypeVar("_T")
 
 FAILED, WRONG = 1, 2  # exit codes: what was wanted did not work; settings or arguments are wrong
+
+_REMEDIES = {
+    "no queue": f"`profile-sync run` makes it, or {PREFIX}DEAD_LETTER_QUEUE names another",
+    "no exchange": "`profile-sync run` makes it",
+    "Connection refused": f"is it running, and {PREFIX}AMQP_URL right?",
+    "user name or the password": f"mend {PREFIX}AMQP_URL",
+    "virtual host": f"mend {PREFIX}AMQP_URL",
+    "refused for user": "give the user the permission",
+    "PRECONDITION_FAILED - delivery acknowledgement": "it took back what was held too long; run "
+    "the command again",
+}
 
 
 def settings(**defaults: str) -> Settings:
@@ -56,9 +69,20 @@ def explained() -> Iterator[None]:
     try:
         yield
     except LinkLost as error:
-        fail(f"RabbitMQ: {error}")
+        fail(f"RabbitMQ: {error}{_remedy(str(error))}")
+    except BrokenPipeError:  # who reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(FAILED) from None
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        text = error.strerror or str(error)
+        fail(f"{error.filename}: {text}" if error.filename else text)
+
+
+def _remedy(trouble: str) -> str:
+    for sign, remedy in _REMEDIES.items():
+        if sign in trouble:
+            return f"; {remedy}"
+    return ""
 
 
 def in_loop(work: Coroutine[Any, Any, _T]) -> _T:
@@ -112,3 +136,21 @@ def printable(value: object) -> str:
 
 def _shown(character: str) -> str:
     return character if character.isprintable() else ascii(character)[1:-1]
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write rows: as a table on a terminal, else as lines with tabs, titles first."""
+    texts = [[printable(cell) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        for line in (titles, *texts):
+            print("\t".join(line))
+        return
+    # Only what shows a table pays for it.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    shown = Table(*titles, box=None, pad_edge=False, header_style="bold")
+    for line in texts:
+        shown.add_row(*map(Text, line))
+    Console().print(shown)

@@ -1,0 +1,202 @@
+"""A look at a queue: its messages are held, and go back in their order when it ends.
+
+Only what is acknowledged meanwhile leaves the queue. A quorum queue gives one consumer at most
+2,000 messages to hold, so each 2,000 have a channel of their own, whose consumer is cancelled when
+it has them; in the end the channels are closed in the order in which they were opened. What goes
+back is put behind what went back before, so a look holds all there are, wanted or not.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from service.broker import Link, Nodes, delivery, take_link
+from service.connection import Line, LinkLost
+from service.messages import Delivery
+from service.settings import Settings
+from service.topology import topology
+
+_WINDOW = 2000  # messages
+_CONSUMER = "look"  # known before it starts, so that it can always be cancelled
+_SILENCE = 2.0  # seconds without a message, after which there are none: other readers hold the rest
+_RETURN_TRIES = 500  # to see a channel's messages back; another reader may take them at once
+_RETURN_PAUSE = 0.005  # seconds
+_BLIND_PAUSE = 0.5  # seconds, where RabbitMQ does not allow to count
+_MANY_RETURNS = 15  # RabbitMQ 4 drops a message at its 21st, if the queue has no limit of its own
+
+
+class Worn(Exception):
+    """A message has come back so often that RabbitMQ may soon drop it."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"a message has gone back to this queue {count} times")
+        self.count = count
+
+
+@dataclass(slots=True)
+class _Window:
+    """A channel, and how many messages it holds."""
+
+    channel: Any
+    held: int = 0
+
+
+class Look:
+    """Holds messages of a queue from `read` on until the look ends, by way of a link's line.
+
+    `arguments` are what our own topology gives the queue: with them it is known to keep messages
+    however often they are looked at. With `careless` that does not matter.
+    """
+
+    def __init__(
+        self, line: Line, queue: str, arguments: Mapping[str, Any], *, careless: bool = False
+    ) -> None:
+        self._line = line
+        self._queue = queue
+        self._arguments = arguments
+        self._sturdy = careless
+        self._windows: list[_Window] = []
+        self._rest: int | None = 0
+        self._news: asyncio.Future[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        if not isinstance(error, Worn):
+            with suppress(Worn, LinkLost):
+                await self.read(lambda _: True, self._rest)
+        with suppress(LinkLost):
+            for window in self._windows:
+                await self._put_back(window)
+
+    async def waiting(self) -> int | None:
+        """Count the messages that nobody holds; None if RabbitMQ does not allow that.
+
+        Raises:
+            LinkLost: there is no such queue, for instance.
+        """
+        return await self._line.waiting(self._queue)
+
+    async def read(self, take: Callable[[Delivery], bool], most: int | None) -> int:
+        """Hold messages and show them to `take`, in order, until it wants no more.
+
+        Args:
+            take: is given each; False ends the reading, but for what the end of the look holds.
+            most: how many there are; None reads until none come for two seconds.
+
+        Returns:
+            how many were shown.
+
+        Raises:
+            LinkLost: the queue may not be read, for instance.
+            Worn: looking may cost messages; at the first of them.
+        """
+        shown, goes_on = 0, True
+        self._rest = most
+        while goes_on and (most is None or shown < most):
+            size = _WINDOW if most is None else min(_WINDOW, most - shown)
+            more, goes_on = await self._window(take, size)
+            shown += more
+        return shown
+
+    async def _window(self, take: Callable[[Delivery], bool], size: int) -> tuple[int, bool]:
+        channel = await self._line.open_channel()
+        window = _Window(channel)
+        self._windows.append(window)
+        arrived: deque[Delivery] = deque()
+
+        def on_message(_channel: Any, method: Any, properties: Any, body: bytes) -> None:
+            window.held += 1
+            if self._rest is not None:
+                self._rest -= 1
+            ack = partial(self._ack, window, method.delivery_tag)
+            arrived.append(delivery(method, properties, body, ack))
+            if self._news is not None and not self._news.done():
+                self._news.set_result(None)
+
+        try:
+            await self._line.consume(channel, self._queue, size, on_message, _CONSUMER)
+            for shown in range(size):
+                if not arrived and not await self._comes():
+                    self._rest = 0
+                    return shown, False
+                await self._refuse_worn(arrived[0])
+                if not take(arrived.popleft()):
+                    return shown + 1, False
+            return size, True
+        finally:
+            await self._line.cancel(channel, _CONSUMER)
+
+    async def _comes(self) -> bool:
+        """Wait for a message; False if none comes."""
+        self._news = asyncio.get_running_loop().create_future()
+        lost = self._line.lost
+        either: list[asyncio.Future[Any]] = [self._news, lost]
+        await asyncio.wait(either, timeout=_SILENCE, return_when=asyncio.FIRST_COMPLETED)
+        if lost.done():
+            raise LinkLost(lost.result())
+        return self._news.done()
+
+    async def _refuse_worn(self, message: Delivery) -> None:
+        if self._sturdy or message.count < _MANY_RETURNS:
+            return
+        self._sturdy = await self._line.has_arguments(self._queue, self._arguments)
+        if not self._sturdy:
+            raise Worn(message.count)
+
+    def _ack(self, window: _Window, tag: int) -> None:
+        if window.channel.is_open and not self._line.lost.done():
+            window.channel.basic_ack(tag)
+            window.held -= 1
+
+    async def _put_back(self, window: _Window) -> None:
+        # RabbitMQ says that the channel is closed before its messages are in the queue again, and
+        # those of the next one could come before them.
+        before = await self.waiting() or 0
+        await self._line.close_channel(window.channel)
+        for _ in range(_RETURN_TRIES):
+            now = await self.waiting()
+            if now is None:
+                await asyncio.sleep(_BLIND_PAUSE)
+                break
+            if now >= before + window.held:
+                break
+            await asyncio.sleep(_RETURN_PAUSE)
+
+
+@asynccontextmanager
+async def dead_letter_link(
+    settings: Settings, on_blocked: Callable[[bool], None] = lambda _: None
+) -> AsyncIterator[Link]:
+    """Take a link to read dead letters and publish events with, for a while.
+
+    Raises:
+        LinkLost: no node could be used.
+    """
+    nodes = Nodes(settings.amqp_urls, settings.amqp_certificates)
+    link = await take_link(nodes, settings.heartbeat, settings.confirm_timeout, None, on_blocked)
+    try:
+        yield link
+    finally:
+        await link.give_up()
+
+
+def look_at_dead_letters(link: Link, settings: Settings, *, careless: bool) -> Look:
+    """Begin a look at the queue of dead letters."""
+    (arguments,) = (
+        queue.arguments
+        for queue in topology(settings).queues
+        if queue.name == settings.dead_letter_queue
+    )
+    return Look(link.reading, settings.dead_letter_queue, arguments, careless=careless)
