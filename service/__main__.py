@@ -11,11 +11,11 @@ def main() -> None:
 
         sys.exit(probe())
     if sys.argv[1:] == ["run"]:
-        from service.cli_run import run
+        from service.commands.cli_run import run
 
         run()
         return
-    from service.cli import main as commands
+    from service.commands.cli import main as commands
 
     commands()
 

@@ -23,9 +23,9 @@ from service.profiles import (
     present,
     put_profiles,
 )
-from service.replays import TOO_MANY, staleness
 from service.results import Source
 from service.settings import Settings
+from service.stale import TOO_MANY, staleness
 
 _LOOKS_NEW = 10.0  # seconds; `decide` takes a profile for new for 5, give or take a second
 _ONE_BY_ONE = 10  # profiles that are read by their id, each with a call

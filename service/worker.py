@@ -31,9 +31,9 @@ from service.outcomes import Outcome, Reason, Refused, Retry, backoff
 from service.pauses import Pause, Pauses
 from service.probe import Probe
 from service.profiles import Profile
-from service.replays import is_guarded
 from service.results import Result, Source
 from service.settings import Settings
+from service.stale import is_guarded
 from service.tracing import Tracing
 
 log = structlog.get_logger()

@@ -6,8 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
-from service.asyncapi import asyncapi
-from service.contract import document
+from service.commands.asyncapi import asyncapi
+from service.commands.contract import document
 from service.environment import PREFIX
 from service.messages import Kind
 from service.settings import Settings

@@ -8,7 +8,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-from service.contract import document
+from service.commands.contract import document
 from service.messages import Kind
 
 

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from service import broker, cli
+from service import broker
 from service.broker import Link
+from service.commands import cli
 from service.messages import Delivery, Message
 
 _REQUEUED = 0.05

@@ -8,8 +8,8 @@ from typing import Any
 import pika
 import pytest
 
-from service import examples
-from service.contract import document
+from service.commands import examples
+from service.commands.contract import document
 from tests import nodejs
 from tests.documents import documents
 from tests.integration.conftest import DEAD_LETTERS, EVENTS, RESULTS, Arrived, Mail, wait_for
@@ -17,7 +17,7 @@ from tests.integration.test_cli import profile_sync
 from tests.integration.test_service import event
 from tests.programs import Service, StandIn
 from tests.schemas import Validator, faults, validator
-from tests.unit.test_contract import SAMPLES
+from tests.unit.commands.test_contract import SAMPLES
 
 Start = Callable[..., tuple[Service, StandIn]]
 

@@ -14,7 +14,7 @@ from typing import Any
 import pika
 import pytest
 
-from service.look import dead_letter_link, look_at_dead_letters
+from service.commands.look import dead_letter_link, look_at_dead_letters
 from service.messages import Delivery
 from service.settings import Settings
 from service.topology import topology

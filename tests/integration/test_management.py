@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.management import Management, Untold
+from service.commands.management import Management, Untold
 from service.tls import Certificates
 from tests.raw_server import Handler, answering, raw_server, writing
 

@@ -1,0 +1,1 @@
+"""The commands: what operators call by hand, and what only that needs."""

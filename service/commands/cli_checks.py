@@ -1,0 +1,174 @@
+"""The commands for a deployment, thin: check, topology."""
+
+import json
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated
+
+import typer
+
+from service.addresses import user, virtual_host
+from service.commands import account, advice, definitions, inspection
+from service.commands.findings import Finding, State, faultless, summary, written
+from service.commands.management import Management
+from service.commands.terminal import (
+    FAILED,
+    WRONG,
+    explained,
+    fail,
+    in_loop,
+    interruptible,
+    quiet_settings,
+)
+from service.settings import Settings
+from service.topology import topology as topology_of
+
+_COLOURS: dict[State, str] = {
+    "ok": typer.colors.GREEN,
+    "note": typer.colors.BLUE,
+    "warning": typer.colors.YELLOW,
+    "fault": typer.colors.RED,
+}
+
+
+def check(
+    database: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A database that events write to, by id or name; those of DATABASES too.",
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD", help="A field that events select by, in each database."),
+    ] = None,
+    management: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="RabbitMQ's management API, http://host:15672, for bindings and policies; the "
+            "user and the password are those of AMQP_URL, unless the URL has others.",
+        ),
+    ] = None,
+    grace_period: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=1, help="What Kubernetes gives the pod to end."),
+    ] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
+) -> None:
+    """Look at settings, RabbitMQ, the token and databases; exit code 1 if anything is a fault.
+
+    Nothing is changed, and no message is taken. The calls to the API are billed: one, and three
+    for each database.
+
+    \b
+        profile-sync check
+        profile-sync check --database customers --where customerid
+        profile-sync check --management http://rabbit:15672 --json
+    """
+    settings = quiet_settings(token=True)
+    asked = None if management is None else _management(management, settings)
+    databases = list(dict.fromkeys([*(database or ()), *_named(settings)]))
+    with interruptible():
+        looked = in_loop(inspection.by_amqp(settings))
+        findings = advice.of_settings(settings, grace_period)
+        told: list[Finding] = []
+        timeout = None
+        if asked is not None:
+            told, timeout = inspection.by_management(settings, asked, looked)
+        else:
+            what = "bindings and policies were not looked at: AMQP does not tell them"
+            told.append(Finding("management", "note", what, "give --management URL"))
+        findings += [advice.of_holding(settings, timeout), *looked.findings, *told]
+        findings += in_loop(account.of_account(settings, databases, where or ()))
+    _show(findings, as_json)
+
+
+def topology(
+    show: Annotated[
+        bool, typer.Option("--print", help="Definitions, for `rabbitmqctl import_definitions`.")
+    ] = False,
+    permissions: Annotated[
+        bool, typer.Option("--permissions", help="The least permissions, for `rabbitmqctl`.")
+    ] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Declare and bind what is not there yet.")
+    ] = False,
+) -> None:
+    """Print the exchanges, queues and bindings of the service, or make them, as `run` does.
+
+    --apply can be repeated; what is there but differs is told and left as it is (exit code 1).
+
+    \b
+        profile-sync topology --print > definitions.json
+        rabbitmqctl import_definitions definitions.json
+        profile-sync topology --permissions
+        profile-sync topology --apply
+    """
+    if show + permissions + apply != 1:
+        fail("give one of --print, --permissions and --apply", WRONG)
+    settings = quiet_settings()
+    wanted, url = topology_of(settings), settings.amqp_urls[0]
+    if show:
+        typer.echo(json.dumps(definitions.definitions(wanted, virtual_host(url)), indent=2))
+    elif permissions:
+        for line in definitions.commands(wanted, virtual_host(url), user(url)):
+            typer.echo(line)
+    else:
+        with explained():
+            findings = in_loop(inspection.apply(settings))
+        _show(findings, as_json=False)
+
+
+def _named(settings: Settings) -> list[str]:
+    return [name.strip() for name in settings.databases.split(",") if name.strip()]
+
+
+def _management(url: str, settings: Settings) -> Management:
+    amqp = settings.amqp_urls[0]
+    try:
+        return Management(url, amqp, virtual_host(amqp), settings.amqp_certificates)
+    except ValueError as error:
+        fail(f"--management: {error}", WRONG)
+
+
+def _show(findings: Sequence[Finding], as_json: bool) -> None:
+    """Print findings, and exit with code 1 if one is a fault."""
+    if as_json:
+        typer.echo(json.dumps(written(findings)))
+    else:
+        lines = _for_eyes(findings) if sys.stdout.isatty() else _plain(findings)
+        for line in lines:
+            typer.echo(line, color=False if os.environ.get("NO_COLOR") else None)
+        typer.echo(summary(findings))
+    raise typer.Exit(0 if faultless(findings) else FAILED)
+
+
+def _plain(findings: Iterable[Finding]) -> Iterator[str]:
+    for finding in findings:
+        todo = f" -> {finding.todo}" if finding.todo else ""
+        yield f"{finding.state}: {finding.area}: {finding.what}{todo}"
+
+
+def _for_eyes(findings: Sequence[Finding]) -> Iterator[str]:
+    """Group findings by what they are about, with coloured marks, as wide as the terminal."""
+    width = max(shutil.get_terminal_size().columns, 40) - 11
+    for area in dict.fromkeys(finding.area for finding in findings):
+        yield typer.style(area, bold=True)
+        within = [finding for finding in findings if finding.area == area]
+        for finding, after in zip(within, [*within[1:], None], strict=True):
+            mark = typer.style(f"{finding.state:9}", fg=_COLOURS[finding.state])
+            lines = _wrapped(finding.what, width)
+            if finding.todo and (after is None or after.todo != finding.todo):
+                lines += _wrapped(f"-> {finding.todo}", width)
+            yield f"  {mark}" + f"\n{' ' * 11}".join(lines)
+        yield ""
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    # Names and commands stay whole, to be copied.
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)

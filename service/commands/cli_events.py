@@ -1,0 +1,146 @@
+"""The commands for events, thin: render, catalogue, send."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.catalogue import Catalogue
+from service.commands import render as rendering
+from service.commands import sending
+from service.commands.terminal import (
+    FAILED,
+    WRONG,
+    complain,
+    fail,
+    in_loop,
+    progress,
+    quiet_settings,
+)
+from service.connection import LinkLost
+
+
+def send(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Files of one event each, or of one on each line; - is standard input.",
+        ),
+    ],
+    routing_key: Annotated[
+        str, typer.Option(help="The routing key of the messages.")
+    ] = "profile.update",
+    rate: Annotated[
+        float | None, typer.Option(min=0.001, help="Events a second; as fast as it goes if unset.")
+    ] = None,
+) -> None:
+    """Publish events, unchecked and byte for byte, and wait until RabbitMQ has them.
+
+    They go to the exchange profile-sync.events, or what PROFILE_SYNC_EVENT_EXCHANGE says, at the
+    RabbitMQ of PROFILE_SYNC_AMQP_URL. It stops at the first that is not taken, and says which.
+    `render` tells beforehand what becomes of an event.
+
+    \b
+        profile-sync send event.json
+        profile-sync send --rate 50 events.jsonl
+        echo '{"database": 1, "where": {"customerid": "7"}, "fields": {"age": 8}}' | \\
+            profile-sync send -
+    """
+    settings = quiet_settings()
+    events = _read(files)
+    sent = 0
+    failure: Exception | None = None
+    with progress("sending", len(events)) as shown:
+
+        def confirmed(more: int) -> None:
+            nonlocal sent
+            sent += more
+            shown(more)
+
+        try:
+            in_loop(sending.send(settings, routing_key, events, rate, confirmed))
+        except (LinkLost, sending.Unsent) as error:
+            failure = error
+    if failure is not None:
+        complain(f"profile-sync: {sent} of {len(events)} sent; {failure}")
+        if "no exchange" in str(failure):
+            complain("`profile-sync run` makes the exchange: start it once before")
+        raise typer.Exit(FAILED)
+    typer.echo(f"{sent} sent to {settings.event_exchange}")
+
+
+def render(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A file that holds one event, or - for standard input."
+        ),
+    ],
+    catalogue_file: Annotated[
+        Path | None,
+        typer.Option("--catalogue", help="What `profile-sync catalogue` printed; no call is made."),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Make no call, and check no names and values.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
+) -> None:
+    """Show the call that an event becomes, or why it is refused (exit code 1).
+
+    The API is only read, for the database's fields; that takes PROFILE_SYNC_ACCESS_TOKEN. Or they
+    come from a file:
+
+    \b
+        profile-sync render event.json
+        profile-sync render --catalogue customers.json event.json
+        profile-sync render --offline --json event.json
+    """
+    asks = catalogue_file is None and not offline
+    settings = quiet_settings(token=asks)
+
+    events = _read([file])
+    if len(events) > 1:
+        fail(f"{file} has {len(events)} events: render shows one", WRONG)
+
+    def known(database: str) -> Catalogue | None:
+        if catalogue_file is not None:
+            return rendering.load_catalogue(catalogue_file, database)
+        return in_loop(rendering.read_catalogue(settings, database)) if asks else None
+
+    try:
+        rendered = rendering.render(events[0].body, settings, known)
+    except rendering.NoCatalogue as error:
+        fail(str(error), WRONG)
+    typer.echo(json.dumps(rendered) if as_json else rendering.written(rendered))
+    raise typer.Exit(1 if "reason" in rendered else 0)
+
+
+def catalogue(
+    database: Annotated[str, typer.Argument(help="The id or the name of a database.")],
+) -> None:
+    """Print a database's fields and interests as JSON: then `render` needs no API and no token.
+
+    Here the API is asked, which takes PROFILE_SYNC_ACCESS_TOKEN.
+
+    \b
+        profile-sync catalogue 1234 > customers.json
+        profile-sync render --catalogue customers.json event.json
+    """
+    settings = quiet_settings(token=True)
+    try:
+        found = in_loop(rendering.read_catalogue(settings, database))
+    except rendering.NoCatalogue as error:
+        fail(str(error))
+    typer.echo(rendering.SavedCatalogue.of(found).model_dump_json(indent=2))
+
+
+def _read(files: list[Path]) -> list[sending.Found]:
+    try:
+        events = list(sending.read(files))
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}", WRONG)
+    if not events:
+        fail("there is no event in it", WRONG)
+    return events

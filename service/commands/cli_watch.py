@@ -1,0 +1,131 @@
+"""The command watch: results on the terminal as they come."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
+
+import typer
+from pydantic_core import from_json
+
+from service.commands.terminal import WRONG, explained, fail, in_loop, printable, quiet_settings
+from service.commands.watch import watch as watch_results
+from service.outcomes import Outcome
+
+_COLOURS = {
+    "updated": "green",
+    "created": "bright_green",
+    "unmatched": "yellow",
+    "accepted": "cyan",
+    "rejected": "red",
+    "failed": "bright_red",
+}
+_LONGEST_ID = 36
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a line tells of a result; `outcome` is `unreadable` if it is none of ours."""
+
+    outcome: str
+    event_id: str
+    line: str
+
+
+def seen(body: bytes) -> Seen:
+    """Read a result, whoever has published it."""
+    try:
+        result = from_json(body)
+        outcome, event_id = str(result["outcome"]), str(result["event_id"])
+        facts = [f"{result['finished_at']}"[11:19], f"{outcome:9}", f"{result['database']:>6}"]
+        facts += [f"{event_id:{_LONGEST_ID}}", _facts(result)]
+    except (ValueError, TypeError, KeyError):
+        return Seen("unreadable", "", f"a message of {len(body)} bytes that is no result")
+    return Seen(outcome, event_id, printable("  ".join(facts)).rstrip())
+
+
+def _facts(result: dict[str, Any]) -> str:
+    if result["reason"] is not None:
+        return f"{result['reason']}: {result['detail']}"
+    facts = [f"{result['matched']} matched"] if result["matched"] is not None else []
+    if result["attempts"] > 1:
+        facts.append(f"{result['attempts']} attempts")
+    if result["detail"]:
+        facts.append(result["detail"])
+    return ", ".join(facts)
+
+
+def watch(
+    outcome: Annotated[
+        list[str] | None, typer.Option(help="Only these outcomes; may be given again.")
+    ] = None,
+    database: Annotated[
+        str | None, typer.Option(help="Only this database, by its numeric id.")
+    ] = None,
+    event_id: Annotated[str | None, typer.Option("--id", help="Only of this event.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Results as they are, one a line.")
+    ] = False,
+) -> None:
+    """Show results as they come, until Ctrl-C. Nothing is taken from those who consume them.
+
+    The queue is its own, and gone when it ends: results from before are not shown.
+
+    \b
+        profile-sync watch
+        profile-sync watch --outcome rejected --outcome failed
+        profile-sync watch --database 1234 --json | jq .detail
+        profile-sync watch --id evt-0001 --count 1
+    """
+    unknown = {*(outcome or ())} - {*get_args(Outcome)}
+    if unknown:
+        fail(f"there is no outcome {min(unknown)}; those are {', '.join(_COLOURS)}", WRONG)
+    settings = quiet_settings()
+    keys = [f"profile.{one}.{database or '*'}" for one in outcome or "*"]
+    counted: Counter[str] = Counter()
+    with explained(), _shown(counted, as_json=as_json) as show:
+
+        def arrived(body: bytes) -> bool:
+            result = seen(body)
+            if event_id is not None and result.event_id != event_id:
+                return False
+            counted[result.outcome] += 1
+            try:
+                show(result, body)
+            except BrokenPipeError:  # who read it has enough
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return True
+            return counted.total() == count
+
+        in_loop(watch_results(settings, keys, arrived))
+
+
+@contextmanager
+def _shown(counted: Counter[str], *, as_json: bool) -> Iterator[Callable[[Seen, bytes], None]]:
+    """Give what shows a result: with colours and a total below on a terminal, else a plain line."""
+    if as_json or not sys.stdout.isatty():
+
+        def plain(result: Seen, body: bytes) -> None:
+            text = " ".join(body.decode(errors="replace").split("\n")) if as_json else result.line
+            print(text, flush=True)
+
+        yield plain
+        return
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+    from rich.live import Live  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(highlight=False)
+
+    def total() -> Text:
+        counts = [f"{number} {outcome}" for outcome, number in sorted(counted.items())]
+        return Text(", ".join(counts) or "no result yet; Ctrl-C ends", style="dim")
+
+    with Live(get_renderable=total, console=console, refresh_per_second=4) as live:
+        yield lambda result, _: live.console.print(
+            Text(result.line, style=_COLOURS.get(result.outcome, "")), soft_wrap=True
+        )

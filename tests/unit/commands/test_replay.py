@@ -1,0 +1,254 @@
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from service.broker import Unroutable
+from service.commands.dead_letters import Letter, Selection
+from service.commands.look import Look
+from service.commands.replay import WINDOW, Judge, Plan, Replayer, Tally
+from service.connection import LinkLost
+from service.messages import Delivery, Message
+from tests.unit.samples import body, delivery, event, settings
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+class Shelf(Look):
+    """A queue of dead letters and the looks at it; it does not imitate windows or other readers."""
+
+    def __init__(self, *contents: object, told: bool = True) -> None:
+        self.letters = [body(content) for content in contents]
+        self.held: list[bytes] = []
+        self.looks = 0
+        self._told = told
+
+    async def __aenter__(self) -> Self:
+        self.looks += 1
+        assert self.looks < 100, "it looks for ever"
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        pass
+
+    async def waiting(self) -> int | None:
+        return len(self.letters) if self._told else None
+
+    async def read(self, take: Callable[[Delivery], bool], most: int | None) -> int:
+        shown = 0
+        for content in self.letters[:most]:
+            shown += 1
+            if not take(self._delivery(content)):
+                break
+        return shown
+
+    def _delivery(self, content: bytes) -> Delivery:
+        made = delivery(content, {"profile-sync-reason": "refused"})
+        return Delivery(
+            made.body,
+            made.properties,
+            made.exchange,
+            made.routing_key,
+            False,
+            lambda: self.letters.remove(content),
+        )
+
+
+class Publisher:
+    """Confirms what is published, at once or when asked, or fails it from a certain one on."""
+
+    def __init__(self, fails: BaseException | None = None, after: int = 0) -> None:
+        self.asked = asyncio.Semaphore(0)
+        self.published: list[Message] = []
+        self.pending: list[asyncio.Future[None]] = []
+        self.at_once = True
+        self._fails = fails
+        self._after = after
+
+    def __call__(self, message: Message) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._fails is not None and len(self.published) >= self._after:
+            future.set_exception(self._fails)
+            return future
+        self.published.append(message)
+        if self.at_once:
+            future.set_result(None)
+        else:
+            self.pending.append(future)
+            self.asked.release()
+        return future
+
+
+def plan(**changes: Any) -> Plan:
+    known: dict[str, Any] = {
+        "selection": Selection(),
+        "now": NOW,
+        "how": "unless-stale",
+        "limit": None,
+        "rate": None,
+        "dry": False,
+        "suffix": "",
+        "offline": True,
+        "careless": False,
+    }
+    return Plan(**{**known, **changes})
+
+
+def replayer(publisher: Publisher, tally: Tally, **changes: Any) -> Replayer:
+    judge = Judge(settings(), None)
+    return Replayer(plan(**changes), judge, tally, publisher, lambda _: None)
+
+
+def events(count: int) -> list[dict[str, Any]]:
+    return [event(id=f"evt-{number}") for number in range(count)]
+
+
+BAD = {"id": "bad", "database": 1, "where": {}}
+
+
+async def test_a_letter_leaves_the_queue_once_its_event_is_confirmed() -> None:
+    shelf, publisher, tally = Shelf(*events(3)), Publisher(), Tally()
+    publisher.at_once = False
+    running = asyncio.create_task(replayer(publisher, tally).from_queue(lambda: shelf))
+    for _ in range(3):
+        await publisher.asked.acquire()
+    publisher.pending[1].set_result(None)
+    await asyncio.sleep(0.01)
+    assert shelf.letters == [body(event(id="evt-0")), body(event(id="evt-2"))]
+    for pending in (publisher.pending[0], publisher.pending[2]):
+        pending.set_result(None)
+    await running
+    assert (shelf.letters, tally.published, tally.selected) == ([], 3, 3)
+
+
+async def test_events_are_published_in_their_order_and_few_are_unconfirmed() -> None:
+    shelf, publisher, tally = Shelf(*events(WINDOW + 50)), Publisher(), Tally()
+    publisher.at_once = False
+    running = asyncio.create_task(replayer(publisher, tally).from_queue(lambda: shelf))
+    for _ in range(WINDOW):
+        await publisher.asked.acquire()
+    await asyncio.sleep(1)
+    assert len(publisher.pending) == WINDOW
+    while not running.done():
+        for pending in publisher.pending:
+            if not pending.done():
+                pending.set_result(None)
+        await asyncio.sleep(0)
+    await running
+    expected = [body(each) for each in events(WINDOW + 50)]
+    assert [message.body for message in publisher.published] == expected
+
+
+async def test_what_would_be_refused_again_stays_with_its_reason() -> None:
+    shelf, publisher, tally = Shelf(*events(1), BAD, BAD, b"{"), Publisher(), Tally()
+    await replayer(publisher, tally).from_queue(lambda: shelf)
+    assert shelf.letters == [body(BAD), body(BAD), b"{"]
+    assert tally.refusals == 3
+    counts = {reason: count for (reason, _), (count, _) in tally.refused.items()}
+    assert counts == {"invalid-event": 2, "invalid-json": 1}
+
+
+async def test_a_slow_replay_holds_few_letters_at_a_time_and_meets_each_once() -> None:
+    contents = [BAD, *events(3), BAD, *events(5)[3:]]
+    shelf, publisher, tally = Shelf(*contents), Publisher(), Tally()
+    await replayer(publisher, tally, rate=0.0034).from_queue(lambda: shelf)  # two in a round
+    assert [message.body for message in publisher.published] == [body(e) for e in events(5)]
+    assert (shelf.letters, tally.refusals) == ([body(BAD), body(BAD)], 2)
+    assert (tally.selected, shelf.looks) == (7, 4)
+
+
+async def test_what_comes_back_meanwhile_is_not_replayed_again() -> None:
+    shelf, publisher, tally = Shelf(*events(4)), Publisher(), Tally()
+
+    def publish(message: Message) -> asyncio.Future[None]:
+        shelf.letters.append(message.body)  # the service refuses it once more
+        return publisher(message)
+
+    slow = plan(rate=0.0034)
+    judge = Judge(settings(), None)
+    await Replayer(slow, judge, tally, publish, lambda _: None).from_queue(lambda: shelf)
+    assert tally.published == 4
+    assert shelf.letters == [body(each) for each in events(4)]
+
+
+async def test_a_queue_that_is_not_counted_is_read_once() -> None:
+    shelf, publisher, tally = Shelf(*events(4), told=False), Publisher(), Tally()
+    await replayer(publisher, tally, rate=0.0034).from_queue(lambda: shelf)
+    assert (tally.published, shelf.looks) == (4, 1)
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_limit_is_one_of_letters(told: bool) -> None:
+    shelf, publisher, tally = Shelf(*events(2), BAD, *events(9), told=told), Publisher(), Tally()
+    await replayer(publisher, tally, limit=4).from_queue(lambda: shelf)
+    assert (tally.selected, tally.published, tally.refusals) == (4, 3, 1)
+
+
+async def test_a_dry_run_publishes_nothing() -> None:
+    shelf, publisher, tally = Shelf(*events(3), BAD), Publisher(), Tally()
+    await replayer(publisher, tally, dry=True, rate=0.0034).from_queue(lambda: shelf)
+    assert (publisher.published, len(shelf.letters)) == ([], 4)
+    assert (tally.selected, tally.refusals) == (4, 1)
+
+
+async def test_an_event_that_no_queue_takes_ends_the_replay_and_its_letter_stays() -> None:
+    shelf, tally = Shelf(*events(5)), Tally()
+    publisher = Publisher(Unroutable("no queue is bound for it"), after=2)
+    with pytest.raises(Unroutable):
+        await replayer(publisher, tally).from_queue(lambda: shelf)
+    assert (tally.published, tally.unsure, len(shelf.letters)) == (2, 0, 3)
+
+
+async def test_what_a_lost_link_leaves_open_is_counted() -> None:
+    shelf, tally = Shelf(*events(5)), Tally()
+    publisher = Publisher(LinkLost("gone"), after=2)
+    with pytest.raises(LinkLost):
+        await replayer(publisher, tally).from_queue(lambda: shelf)
+    assert tally.published == 2
+    assert tally.published + len(shelf.letters) == 5
+    assert 2 + 1 <= tally.unsure <= 2 + 3
+
+
+async def test_an_interrupted_replay_takes_the_confirms_on_their_way() -> None:
+    shelf, publisher, tally = Shelf(*events(2)), Publisher(), Tally()
+    publisher.at_once = False
+    running = asyncio.create_task(replayer(publisher, tally).from_queue(lambda: shelf))
+    for _ in range(2):
+        await publisher.asked.acquire()
+    running.cancel()
+    await asyncio.sleep(0)
+    for pending in publisher.pending:
+        pending.set_result(None)
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (tally.published, shelf.letters) == (2, [])
+
+
+async def test_a_new_id_does_not_hide_what_is_wrong_with_an_event() -> None:
+    twice = b'{"id": "e", "database": 1, "where": {"a": "1"}, "fields": {"b": 1, "b": 2}}'
+    shelf, publisher, tally = Shelf(twice), Publisher(), Tally()
+    await replayer(publisher, tally, suffix="+replay-1").from_queue(lambda: shelf)
+    assert (publisher.published, shelf.letters, tally.refusals) == ([], [twice], 1)
+
+
+async def test_letters_of_a_file_are_replayed_as_they_are_meant() -> None:
+    publisher, tally = Publisher(), Tally()
+    made = [
+        Letter(f"evt-{n}", reason, "", "", None, "k", body(events(4)[n]), delivery().properties)
+        for n, reason in enumerate(["refused", "stale", "refused", "stale"])
+    ]
+    wanted = {"selection": Selection(reasons={"stale"}), "suffix": "+replay-1", "how": "force"}
+    await replayer(publisher, tally, **wanted).from_letters(made)
+    assert [message.body for message in publisher.published] == [
+        body(event(id=f"evt-{n}+replay-1")) for n in (1, 3)
+    ]
+    headers = [message.properties.headers for message in publisher.published]
+    assert headers == [{"profile-sync-replay": "force"}] * 2

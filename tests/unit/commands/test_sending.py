@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from service.commands.sending import Found, read
+
+ONE, OTHER = b'{"id": "1"}', b'{"id": "2", "fields": {"age": 1.50}}'
+
+
+def events(tmp_path: Path, content: bytes, name: str = "events") -> list[Found]:
+    (tmp_path / name).write_bytes(content)
+    return list(read([tmp_path / name]))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ONE,
+        b'{\n  "id": "1"\n}\n',
+        b"\xff\xfe",
+        b'{"broken": ',
+        b'{"broken": \n{"id": "1"}',
+        b"\n[1,\n2]\n",
+    ],
+)
+def test_a_file_is_one_event_as_it_is(tmp_path: Path, content: bytes) -> None:
+    assert events(tmp_path, content) == [Found(content, str(tmp_path / "events"))]
+
+
+@pytest.mark.parametrize("content", [ONE + b"\n" + OTHER, ONE + b"\r\n\n" + OTHER + b"\n"])
+def test_or_one_on_each_line(tmp_path: Path, content: bytes) -> None:
+    assert [found.body for found in events(tmp_path, content)] == [ONE, OTHER]
+
+
+def test_a_line_that_is_no_json_is_an_event_too(tmp_path: Path) -> None:
+    first, second, third = events(tmp_path, ONE + b"\nbroken\n\n" + OTHER)
+    assert (first.body, second.body, third.body) == (ONE, b"broken", OTHER)
+    assert third.place == f"{tmp_path / 'events'}, line 4"
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "events.ndjson"])
+def test_the_name_tells_lines_that_one_cannot_tell_by_sight(tmp_path: Path, name: str) -> None:
+    assert [found.body for found in events(tmp_path, b"broken\n" + ONE, name)] == [b"broken", ONE]
+
+
+def test_an_empty_file_has_no_event(tmp_path: Path) -> None:
+    assert events(tmp_path, b" \n") == []
+    assert events(tmp_path, b"\n\n", "none.jsonl") == []

@@ -1,0 +1,101 @@
+"""What is played back is not written over what is newer."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from service.attempts import Written
+from service.lanes import Work
+from service.outcomes import Refused, Retry
+from service.profiles import Response
+from service.stale import TOO_MANY
+from tests.unit.doubles import error, listing, profiles, response
+from tests.unit.samples import profile
+from tests.unit.test_attempts import MOVED, Api, many
+from tests.unit.test_attempts import work as usual
+
+OLD: dict[str, Any] = {"modified": "2020-02-03 10:00:00"}
+NEW: dict[str, Any] = {"modified": "2026-11-23 12:00:01"}
+OCCURRED = "2026-11-23T11:00:00Z"
+CREATE = {"create": True}
+
+
+def work(**changes: Any) -> Work:
+    return replace(usual(**{"occurred_at": OCCURRED, **changes}), guarded=True)
+
+
+def stale(ended: object) -> bool:
+    return isinstance(ended, Refused) and ended.reason == "stale"
+
+
+@pytest.mark.parametrize("changes", [{}, CREATE, MOVED], ids=["update", "create", "move"])
+async def test_nothing_is_written_if_its_profile_is_newer(changes: Any) -> None:
+    api = Api(profiles(profile(**NEW)))
+    assert stale(await api.make(work(**changes)))
+    assert [call.method for call in api.calls] == ["GET"]
+
+
+@pytest.mark.parametrize("changes", [{}, CREATE, MOVED], ids=["update", "create", "move"])
+async def test_it_is_written_if_its_profile_is_older(changes: Any) -> None:
+    written = profile(fields={"customerid": "4568"}) if changes == MOVED else profile()
+    api = Api(profiles(profile(**OLD)), profiles(written), profiles(written))
+    assert isinstance(await api.make(work(**changes)), Written)
+    assert [call.method for call in api.calls][:2] == ["GET", "PUT"]
+
+
+async def test_a_create_makes_its_profile_if_there_is_none() -> None:
+    api = Api(listing(), response(303, x_created="7"), profiles(profile(7)))
+    ended = await api.make(work(**CREATE))
+    assert isinstance(ended, Written)
+    assert ended.outcome == "created"
+
+
+async def test_a_look_before_the_first_attempt_makes_no_creation_of_an_update() -> None:
+    now = datetime.now(ZoneInfo("Europe/Amsterdam")).strftime("%Y-%m-%d %H:%M:%S")
+    new = profile(created=now, modified=now)
+    api = Api(profiles(new), response(200), profiles(new))
+    ended = await api.make(work(occurred_at="2099-02-03T10:00:00Z"))
+    assert isinstance(ended, Written)
+    assert ended.outcome == "updated"
+
+
+async def test_what_an_attempt_of_ours_may_have_modified_makes_nothing_stale() -> None:
+    api, one = Api(profiles(profile(**OLD)), response(503), profiles(profile(**NEW))), work()
+    assert isinstance(await api.make(one), Retry)
+    assert isinstance(await api.make(one), Written)
+
+
+async def test_a_look_that_fails_is_made_again() -> None:
+    api, one = Api(response(503), profiles(profile(**NEW))), work()
+    assert isinstance(await api.make(one), Retry)
+    assert stale(await api.make(one))
+
+
+async def test_the_message_tells_when_an_event_occurred_that_does_not_say_so() -> None:
+    one = work(occurred_at=None)
+    properties = replace(one.delivery.properties, timestamp=datetime(2026, 11, 24, tzinfo=UTC))
+    one.delivery = replace(one.delivery, properties=properties)
+    api = Api(profiles(profile(**NEW)), profiles(profile(**NEW)))
+    assert isinstance(await api.make(one), Written)
+    assert stale(await Api(profiles(profile(**OLD))).make(work(occurred_at=None)))
+
+
+@pytest.mark.parametrize("changes", [{}, {"fields": {"age": "1"}}], ids=["update", "move"])
+@pytest.mark.parametrize("answer", [many(1000), Response(200, {}, b"[", cut=True)])
+async def test_of_too_many_profiles_nobody_can_tell(changes: Any, answer: Response) -> None:
+    one = work(expect="many", where=["age<3"], **changes)
+    assert await Api(answer).make(one) == Refused("stale", TOO_MANY)
+
+
+async def test_an_event_that_is_not_played_back_makes_one_call() -> None:
+    api = Api(profiles(profile(**NEW)))
+    assert isinstance(await api.make(usual(occurred_at=OCCURRED)), Written)
+
+
+async def test_a_look_that_the_api_refuses_is_the_end() -> None:
+    ended = await Api(error("Some fields are unknown")).make(work())
+    assert isinstance(ended, Refused)
+    assert ended.reason == "refused"
