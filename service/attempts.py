@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from service.answers import judge
 from service.conditions import Condition, after_update
 from service.copernica import Copernica
 from service.events import ProfileUpdate
@@ -25,7 +26,7 @@ from service.profiles import (
 )
 from service.results import Source
 from service.settings import Settings
-from service.stale import TOO_MANY, staleness
+from service.stale import TOO_MANY, Replays
 
 _LOOKS_NEW = 10.0  # seconds; `decide` takes a profile for new for 5, give or take a second
 _ONE_BY_ONE = 10  # profiles that are read by their id, each with a call
@@ -79,7 +80,10 @@ class _Found:
 class Attempts:
     """Makes the calls of events, one attempt at a time."""
 
-    def __init__(self, settings: Settings, copernica: Copernica) -> None:
+    def __init__(
+        self, settings: Settings, copernica: Copernica, replays: Replays | None = None
+    ) -> None:
+        self._replays = replays or Replays()
         self._settings = settings
         self._copernica = copernica
         self._zone = settings.zone
@@ -89,10 +93,11 @@ class Attempts:
         """Make one attempt; None if `may_write` forbids it in the end."""
         if work.settled_at:
             return await self._settle(work)
-        looks = work.look_first or (work.guarded and not work.attempts and not work.update.moves)
+        moves = work.update.moves
+        looks = work.look_first or (work.guarded and not moves)
         if looks and (ended := await self._look(work)) is not None:
             return ended
-        if work.update.moves and work.ids is None:
+        if moves and (work.ids is None or (work.guarded and not work.sent)):
             ended = await self._remember_ids(work)
             if ended is not None:
                 return ended
@@ -109,7 +114,9 @@ class Attempts:
         call = put_profiles(sent, create=update.create and work.may_create)
         answer = await self._copernica.send(call, has_turn=True)
         work.status = answer.status if isinstance(answer, Response) else None
-        match decide(update, answer, self._zone):
+        verdict = decide(update, answer, self._zone)
+        work.sent = work.sent or not isinstance(verdict, Retry) or verdict.ambiguous
+        match verdict:
             case Done("accepted") if update.create and work.may_create:
                 work.settled_at = asyncio.get_running_loop().time() + self._settings.ambiguous_wait
                 work.look_first = True  # whoever has the event next
@@ -127,7 +134,7 @@ class Attempts:
         if update.moves:
             return await self._look_by_ids(work)
         answer = await self._copernica.send(_selected(update, update.conditions))
-        if work.guarded and _too_many(update, answer):
+        if work.guarded and self._too_many(update, answer):
             return Refused("stale", TOO_MANY)
         match found(update, answer):
             case Retry() | Refused() as failure:
@@ -140,7 +147,7 @@ class Attempts:
                 return Refused("stale", detail)
             case profiles:
                 after_another, work.look_first = work.look_first, False
-                if profiles:
+                if profiles and update.create:
                     work.may_create = False
                     since = work.first_call_at or work.received_at
                     appeared = appeared_since(profiles[0], since, self._zone)
@@ -176,6 +183,8 @@ class Attempts:
         detail = read.detail
         if len(profiles) >= PAGE:
             detail = f"{PAGE} profiles are shown; there may be more"
+        if work.replayed:
+            self._replays.note(profiles, work.occurred_at)
         outcome = self._outcome(work, done, profiles, matched)
         return Written(outcome, profiles, matched, read.source, detail)
 
@@ -201,9 +210,9 @@ class Attempts:
         return strange(update, profiles, values=self._settings.field_check == "strict")
 
     def _staleness(self, work: Work, profiles: tuple[Profile, ...]) -> str | None:
-        if not work.guarded or work.attempts:
-            return None  # Later it is an attempt of ours that has modified them.
-        return staleness(profiles, work.occurred_at, self._zone)
+        if not work.guarded:
+            return None
+        return self._replays.staleness(work.update, profiles, work.occurred_at, self._zone)
 
     async def _read(self, work: Work, call: Call, *, one: bool = False) -> _Found:
         match found(work.update, await self._copernica.send(call)):
@@ -214,12 +223,19 @@ class Attempts:
             case profiles:
                 return _Found(present(profiles) if one else profiles, "read-back")
 
+    def _too_many(self, update: ProfileUpdate, answer: Answer) -> bool:
+        """Tell whether the profiles of an update for many are more than an answer may hold."""
+        if update.expect == "one" or not isinstance(answer, Response) or not answer.cut:
+            return False
+        whole = len(answer.body) >= self._settings.max_response_bytes
+        return whole and judge(answer).meaning == "success"
+
     async def _remember_ids(self, work: Work) -> Ended | None:
         """Note which profiles an update will move: afterwards its selection finds others."""
         update = work.update
         unmoved = replace(update, fields={})
         answer = await self._copernica.send(_selected(update, update.conditions))
-        if _too_many(update, answer):
+        if self._too_many(update, answer):
             work.ids, work.too_many = (), True
             return Refused("stale", TOO_MANY) if work.guarded else None
         match found(update, answer):
@@ -302,10 +318,6 @@ class Attempts:
         before = created_id is None and profile_id in self._made
         self._made.setdefault(profile_id, now)
         return before
-
-
-def _too_many(update: ProfileUpdate, answer: Answer) -> bool:
-    return update.expect == "many" and isinstance(answer, Response) and answer.cut
 
 
 def _selected(update: ProfileUpdate, conditions: tuple[Condition, ...]) -> Call:

@@ -5,6 +5,7 @@ the API, with a message that is routed, with RabbitMQ's word. After a pause of t
 with one, the trial, and grow in number as they succeed.
 """
 
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
 
@@ -22,6 +23,7 @@ PAUSES: tuple[Pause, ...] = (
 )
 
 _FAILURES = 5  # calls in a row that make an outage
+_LATELY = 10.0  # seconds since a success in which the API cannot be down
 _REFUSALS = 20  # keys in a row
 
 # The others pass without anybody: an outage, a blocked RabbitMQ, refusals that end with a success.
@@ -55,6 +57,7 @@ class Pauses:
         self._not_before = 0.0
         self.trial = False
         self._confirmed = False
+        self._succeeded_at = -math.inf
         self.successes = 0
         self.tally = Tally(0, 0)
         self.answered_at = 0.0
@@ -82,13 +85,13 @@ class Pauses:
         """Note a call that failed, perhaps an event's first; True if a pause begins with it.
 
         An event that is `blamed`, because it has failed while others succeeded, says nothing of
-        the API: it makes no outage.
+        the API, and makes no outage, while others go on to succeed.
         """
         self._not_before = max(self._not_before, now + (retry.after or 0))
         self.tally = Tally(self.tally.successes, self.tally.failures + first)
         if retry.cause != "outage":
             return self.begin(retry.cause)
-        if blamed:
+        if blamed and now - self._succeeded_at < _LATELY:
             return False
         self._in_a_row += 1
         return self._in_a_row >= (1 if self.trial else _FAILURES) and self.begin("outage")
@@ -107,9 +110,10 @@ class Pauses:
             self._refused.add(key)
         return len(self._refused) >= _REFUSALS and self.begin("refusals")
 
-    def succeeded(self, *, first: bool = False) -> list[Pause]:
+    def succeeded(self, now: float, *, first: bool = False) -> list[Pause]:
         """Note a PUT that succeeded, perhaps the first of its event; return the pauses it ends."""
         self.successes += 1
+        self._succeeded_at = now
         self.tally = Tally(self.tally.successes + first, self.tally.failures)
         self._in_a_row = 0
         self._refused.clear()

@@ -192,9 +192,12 @@ class Process:
             else:
                 tries, said, begun = 0, "", time.monotonic()
                 await self._use(link, worker, stopping)
-                idle = not worker.received and time.monotonic() - begun > _STEADY
-                good = worker.proven or idle
-                fruitless = 0 if good else fruitless + 1
+                received, proven = worker.received, worker.proven
+                del link, worker
+                self._clear_up()
+                await self._wait_out(stopping)
+                idle = not received and time.monotonic() - begun > _STEADY
+                fruitless = 0 if proven or idle else fruitless + 1
                 delay = self._delay(fruitless or 1, _FRUITLESS_MAX)
             self._started = True
             log.debug("next try for a link", seconds=round(delay, 3))
@@ -246,6 +249,9 @@ class Process:
         else:
             log.info("stopping: calls in flight end first")
         await self._end(link, worker)
+
+    async def _wait_out(self, stopping: asyncio.Task[bool]) -> None:
+        """Take no other link before the API answers again."""
         if "selection-guard" in self._pauses:
             # Only somebody who has looked may start it again: anew, by a restart.
             await asyncio.wait([stopping])
@@ -267,7 +273,10 @@ class Process:
         self._carried = worker.carried()
         self._pauses.end("unroutable", "blocked")  # The next link will show its own.
         self._metrics.forget_link()
-        del worker  # what it held is the most garbage there ever is, and its parts know each other
+
+    def _clear_up(self) -> None:
+        """Throw away what the last link leaves: its parts know each other, and may be many."""
+        self._pauses.listener = lambda: None
         gc.collect()
 
     def _blocked(self, blocked: bool) -> None:

@@ -1,10 +1,11 @@
 """Events that are played back: none may overwrite what is newer. No I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from service.events import ProfileUpdate
 from service.messages import Delivery
 from service.outcomes import instants
 from service.profiles import PAGE, Profile
@@ -18,32 +19,88 @@ FORCE: Replay = "force"
 _AGAIN = "; play it back with --force if it shall be written all the same"
 _TIMELESS = "when it occurred is not known: it has no occurred_at, and its message no timestamp"
 TOO_MANY = f"it matches too many profiles to tell whether one of them is newer{_AGAIN}"
+_MOST = 10_000  # profiles that are remembered
+
+
+def is_replay(delivery: Delivery) -> bool:
+    """Tell whether an event is played back."""
+    return HEADER in delivery.properties.headers
 
 
 def is_guarded(delivery: Delivery) -> bool:
     """Tell whether an event shall be refused if its profiles have been modified since."""
-    return delivery.properties.headers.get(HEADER) == UNLESS_STALE
+    return is_replay(delivery) and delivery.properties.headers[HEADER] != FORCE
 
 
-def staleness(
-    profiles: Sequence[Profile], occurred_at: datetime | None, zone: ZoneInfo
-) -> str | None:
-    """Say why an event is too old for profiles; None if it is not.
+class Replays:
+    """Knows what events that were played back have written: that makes their profiles no newer."""
 
-    Args:
-        profiles: what it selects now.
-        occurred_at: its instant; an event without one is too old for any profile.
-        zone: the wall time of the profiles' `modified`, which has whole seconds.
-    """
-    if not profiles:
+    def __init__(self) -> None:
+        self._written: dict[str, tuple[object, datetime]] = {}
+
+    def note(self, profiles: Iterable[Profile], occurred_at: datetime | None) -> None:
+        """Note the profiles that an event has written, as they are now."""
+        for profile in profiles:
+            if occurred_at is not None:
+                profile_id = str(profile["ID"])
+                self._written.pop(profile_id, None)
+                self._written[profile_id] = profile.get("modified"), occurred_at
+        while len(self._written) > _MOST:
+            del self._written[next(iter(self._written))]
+
+    def staleness(
+        self,
+        update: ProfileUpdate,
+        profiles: Sequence[Profile],
+        occurred_at: datetime | None,
+        zone: ZoneInfo,
+    ) -> str | None:
+        """Say why an event is too old for profiles; None if it is not.
+
+        It never is for one that has all its values: there is nothing to overwrite, and perhaps it
+        was the event itself that wrote them.
+
+        Args:
+            update: what it writes.
+            profiles: what it selects now.
+            occurred_at: its instant; an event without one is too old for any profile.
+            zone: the wall time of the profiles' `modified`, which has whole seconds.
+        """
+        differing = [profile for profile in profiles if not _has_all(profile, update)]
+        if not differing:
+            return None
+        if occurred_at is None:
+            return f"{_TIMELESS}{_AGAIN}"
+        if len(profiles) >= PAGE:
+            return TOO_MANY
+        for profile in differing:
+            if self._is_newer(profile, occurred_at, zone):
+                when = occurred_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+                modified = profile.get("modified") or "a time it does not tell"
+                return (
+                    f"profile {profile['ID']} was modified at {modified}, and the event occurred "
+                    f"at {when}{_AGAIN}"
+                )
         return None
-    if occurred_at is None:
-        return f"{_TIMELESS}{_AGAIN}"
-    if len(profiles) >= PAGE:
-        return TOO_MANY
-    for profile in profiles:
+
+    def _is_newer(self, profile: Profile, occurred_at: datetime, zone: ZoneInfo) -> bool:
         modified = profile.get("modified")
-        if any(instant > occurred_at for instant in instants(modified, zone)):
-            when = occurred_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
-            return f"profile {profile['ID']} was modified at {modified}, after {when}" + _AGAIN
-    return None
+        before, written_by = self._written.get(str(profile["ID"]), (None, occurred_at))
+        if modified is not None and modified == before:
+            return written_by > occurred_at
+        known = instants(modified, zone)
+        # Within one second nobody can tell which came first.
+        second = occurred_at.replace(microsecond=0)
+        return not known or any(instant >= second for instant in known)
+
+
+def _has_all(profile: Profile, update: ProfileUpdate) -> bool:
+    fields, interests = profile.get("fields"), profile.get("interests")
+    held = fields if isinstance(fields, Mapping) else {}
+    values = {str(name).casefold(): str(value) for name, value in held.items()}
+    if any(values.get(name.casefold()) != value for name, value in update.fields.items()):
+        return False
+    if isinstance(interests, Mapping):
+        interests = [name for name, on in interests.items() if on]
+    on = {str(name).casefold() for name in interests or ()}
+    return all((name.casefold() in on) is wanted for name, wanted in update.interests.items())

@@ -5,10 +5,11 @@ RabbitMQ has confirmed all of it. Only then may the next event of its lane start
 """
 
 import asyncio
+import logging
 import math
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypedDict, Unpack
 
@@ -33,7 +34,7 @@ from service.probe import Probe
 from service.profiles import Profile
 from service.results import Result, Source
 from service.settings import Settings
-from service.stale import is_guarded
+from service.stale import Replays, is_guarded, is_replay
 from service.tracing import Tracing
 
 log = structlog.get_logger()
@@ -55,6 +56,7 @@ class Shared:
     pauses: Pauses
     probe: Probe
     tracing: Tracing | None = None
+    replays: Replays = field(default_factory=Replays)
 
 
 class _Facts(TypedDict, total=False):
@@ -87,7 +89,7 @@ class Worker:
         handlers = Handlers(self._call, self._end_again, self._note_progress)
         self._calls = Calls(pauses, link, self._lanes, handlers)
         self._tracing = shared.tracing
-        make = Attempts(settings, shared.copernica).make
+        make = Attempts(settings, shared.copernica, shared.replays).make
         self._make = self._tracing.around(make) if self._tracing else make
         doors = Doors(self._admit, self._reject, self._put_off, self._asks_in, self._trip)
         self._admission = Admission(settings, shared.copernica, shared.catalogues, doors)
@@ -135,9 +137,8 @@ class Worker:
             )
             self._endings.begin(Ending(delivery, result, received, span=span))
             return
-        work = Work(
-            delivery, update, received, received_at, span=span, guarded=is_guarded(delivery)
-        )
+        work = Work(delivery, update, received, received_at, span=span)
+        work.replayed, work.guarded = is_replay(delivery), is_guarded(delivery)
         if self._loop.time() > self._handed_back_until:
             self._carried = Carried()
         if delivery.redelivered:
@@ -248,7 +249,7 @@ class Worker:
 
     def _succeeded(self, work: Work) -> None:
         self._lanes.exhausted.discard(work.update.key)
-        for pause in self._pauses.succeeded(first=not work.failures):
+        for pause in self._pauses.succeeded(self._loop.time(), first=not work.failures):
             log.info("the API takes updates again", cause=pause)
 
     def _complete(self, work: Work, written: Written) -> None:
@@ -283,19 +284,20 @@ class Worker:
             work.look_first = True
             work.not_before = unsettled
         if retry.cause == "outage" and self._is_exhausted(work):
-            detail = f"{work.attempts} attempts failed while the API answered others"
+            detail = f"{work.failures} attempts failed while the API answered others"
             self._lanes.exhausted.add(update.key)
             self._finish(
                 work, "failed", reason="attempts-exhausted", detail=f"{detail}: {retry.detail}"
             )
             return
-        log.debug(
-            "an attempt will be repeated",
-            **_about(work),
-            attempt=work.attempts,
-            detail=retry.detail,
-            seconds=round(delay, 3),
-        )
+        if log.is_enabled_for(logging.DEBUG):
+            log.debug(
+                "an attempt will be repeated",
+                **_about(work),
+                attempt=work.attempts,
+                detail=retry.detail,
+                seconds=round(delay, 3),
+            )
         self._calls.sleep(work, delay)
 
     def _is_exhausted(self, work: Work) -> bool:

@@ -24,7 +24,7 @@ from tests.campaign.telling import (
 DISTURBING = frozenset((
     "amqp-cut", "amqp-refused", "amqp-reset", "amqp-stalled", "broker-frozen", "broker-killed",
     "broker-stopped", "connections-closed", "event-queue-deleted", "leader-killed",
-    "memory-alarm", "memory-alarm-and-kill", "disk-alarm", "replica-added", "replicas-added",
+    "memory-alarm-and-kill", "replica-added", "replicas-added",
     "service-frozen", "service-killed", "service-terminated",
 ))  # fmt: skip
 """Faults after which events may be handed to somebody else, or anew."""

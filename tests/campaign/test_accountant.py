@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.campaign.accountant import breaches, figures
+from tests.campaign.accountant import DISTURBING, QUIET, breaches, figures
 from tests.campaign.evidence import Arrived, Ending, Evidence, Handed, Happened, Sent, Vitals
 from tests.campaign.order import Write, steps
+from tests.campaign.plan import DURATIONS
 
 TOKEN = "T0k+secret/&="
 
@@ -116,6 +117,11 @@ def in_order() -> Evidence:
 
 def broken(evidence: Evidence) -> list[str]:
     return [each.invariant.split()[0] for each in breaches(evidence)]
+
+
+def test_what_may_hand_events_back_is_not_quiet() -> None:
+    assert DISTURBING.isdisjoint(QUIET)
+    assert {*DURATIONS} >= DISTURBING | QUIET
 
 
 def test_a_campaign_in_order_breaks_nothing() -> None:

@@ -10,7 +10,7 @@ import pytest
 from service.attempts import Written
 from service.lanes import Work
 from service.outcomes import Refused, Retry
-from service.profiles import Response
+from service.profiles import NoResponse, Response
 from service.stale import TOO_MANY
 from tests.unit.doubles import error, listing, profiles, response
 from tests.unit.samples import profile
@@ -19,31 +19,38 @@ from tests.unit.test_attempts import work as usual
 
 OLD: dict[str, Any] = {"modified": "2020-02-03 10:00:00"}
 NEW: dict[str, Any] = {"modified": "2026-11-23 12:00:01"}
+OURS: dict[str, Any] = {"fields": {"customerid": "4567", "firstname": "Jan"}, **NEW}
 OCCURRED = "2026-11-23T11:00:00Z"
 CREATE = {"create": True}
+KINDS = pytest.mark.parametrize("changes", [{}, CREATE, MOVED], ids=["update", "create", "move"])
 
 
 def work(**changes: Any) -> Work:
-    return replace(usual(**{"occurred_at": OCCURRED, **changes}), guarded=True)
+    one = usual(**{"occurred_at": OCCURRED, "fields": {"firstname": "Jan"}, **changes})
+    return replace(one, guarded=True, replayed=True)
 
 
 def stale(ended: object) -> bool:
     return isinstance(ended, Refused) and ended.reason == "stale"
 
 
-@pytest.mark.parametrize("changes", [{}, CREATE, MOVED], ids=["update", "create", "move"])
+def methods(api: Api) -> list[str]:
+    return [call.method for call in api.calls]
+
+
+@KINDS
 async def test_nothing_is_written_if_its_profile_is_newer(changes: Any) -> None:
     api = Api(profiles(profile(**NEW)))
     assert stale(await api.make(work(**changes)))
-    assert [call.method for call in api.calls] == ["GET"]
+    assert methods(api) == ["GET"]
 
 
-@pytest.mark.parametrize("changes", [{}, CREATE, MOVED], ids=["update", "create", "move"])
+@KINDS
 async def test_it_is_written_if_its_profile_is_older(changes: Any) -> None:
     written = profile(fields={"customerid": "4568"}) if changes == MOVED else profile()
     api = Api(profiles(profile(**OLD)), profiles(written), profiles(written))
     assert isinstance(await api.make(work(**changes)), Written)
-    assert [call.method for call in api.calls][:2] == ["GET", "PUT"]
+    assert methods(api)[:2] == ["GET", "PUT"]
 
 
 async def test_a_create_makes_its_profile_if_there_is_none() -> None:
@@ -62,10 +69,42 @@ async def test_a_look_before_the_first_attempt_makes_no_creation_of_an_update() 
     assert ended.outcome == "updated"
 
 
-async def test_what_an_attempt_of_ours_may_have_modified_makes_nothing_stale() -> None:
-    api, one = Api(profiles(profile(**OLD)), response(503), profiles(profile(**NEW))), work()
+@pytest.mark.parametrize("changes", [{}, CREATE], ids=["update", "create"])
+async def test_what_it_has_written_itself_may_be_written_again(changes: Any) -> None:
+    # By an attempt without an answer, or by a process that is dead.
+    answers = (profiles(profile(**OLD)), response(503), profiles(profile(**OURS)))
+    api, one = Api(*answers, profiles(profile(**OURS))), work(**changes)
     assert isinstance(await api.make(one), Retry)
     assert isinstance(await api.make(one), Written)
+
+
+@KINDS
+@pytest.mark.parametrize("unsent", [NoResponse("unreachable", "refused"), response(429)])
+async def test_each_attempt_looks_again_while_none_was_carried_out(
+    changes: Any, unsent: Response | NoResponse
+) -> None:
+    api, one = Api(profiles(profile(**OLD)), unsent, profiles(profile(**NEW))), work(**changes)
+    assert isinstance(await api.make(one), Retry)
+    assert stale(await api.make(one))
+    assert methods(api) == ["GET", "PUT", "GET"]
+
+
+@KINDS
+async def test_a_look_counts_for_the_write_that_follows_only(changes: Any) -> None:
+    api, one = Api(profiles(profile(**OLD)), profiles(profile(**NEW))), work(**changes)
+    assert await api.make(one, lambda: False) is None
+    assert stale(await api.make(one))
+
+
+async def test_a_newer_replay_of_a_profile_may_follow_an_older_one() -> None:
+    written = profiles(profile(**OURS))
+    api = Api(profiles(profile(**OLD)), written, profiles(profile(**OURS)), written)
+    later = work(occurred_at="2026-11-23T11:05:00Z", fields={"lastname": "Doe"})
+    assert isinstance(await api.make(work()), Written)
+    assert isinstance(await api.make(later), Written)
+    earlier = work(occurred_at="2026-11-23T10:55:00Z", fields={"lastname": "Dough"})
+    api.answers.append(profiles(profile(**OURS)))
+    assert stale(await api.make(earlier))
 
 
 async def test_a_look_that_fails_is_made_again() -> None:
@@ -83,11 +122,35 @@ async def test_the_message_tells_when_an_event_occurred_that_does_not_say_so() -
     assert stale(await Api(profiles(profile(**OLD))).make(work(occurred_at=None)))
 
 
-@pytest.mark.parametrize("changes", [{}, {"fields": {"age": "1"}}], ids=["update", "move"])
-@pytest.mark.parametrize("answer", [many(1000), Response(200, {}, b"[", cut=True)])
+MANY_KINDS = pytest.mark.parametrize(
+    "changes", [{}, {"fields": {"age": "1"}}], ids=["update", "move"]
+)
+TOO_LARGE = Response(200, {}, b"[" + b" " * 1023, cut=True)
+
+
+@MANY_KINDS
+@pytest.mark.parametrize("answer", [many(1000), TOO_LARGE], ids=["a page", "cut"])
 async def test_of_too_many_profiles_nobody_can_tell(changes: Any, answer: Response) -> None:
     one = work(expect="many", where=["age<3"], **changes)
-    assert await Api(answer).make(one) == Refused("stale", TOO_MANY)
+    api = Api(answer, max_response_bytes=1024)
+    assert await api.make(one) == Refused("stale", TOO_MANY)
+
+
+@MANY_KINDS
+@pytest.mark.parametrize(
+    "answer", [Response(503, {}, b"", cut=True), Response(200, {}, b"[", True)]
+)
+async def test_an_answer_that_breaks_off_is_no_reason(changes: Any, answer: Response) -> None:
+    one = work(expect="many", where=["age<3"], **changes)
+    assert isinstance(await Api(answer).make(one), Retry)
+
+
+async def test_an_update_in_the_background_stays_there() -> None:
+    api = Api(profiles(profile(**OLD)), response(200))
+    ended = await api.make(work(async_=True))
+    assert isinstance(ended, Written)
+    assert ended.outcome == "accepted"
+    assert "async=1" in api.calls[-1].query
 
 
 async def test_an_event_that_is_not_played_back_makes_one_call() -> None:

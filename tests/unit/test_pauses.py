@@ -53,7 +53,7 @@ class TestOutage:
         pauses = Pauses(32)
         for _ in range(10):
             failing(pauses, 4)
-            pauses.succeeded()
+            pauses.succeeded(0)
         assert pauses.may_call(0, 0)
 
     def test_does_not_begin_while_the_api_refuses(self) -> None:
@@ -81,7 +81,7 @@ class TestOutage:
         pauses.try_again(0)
         slots = []
         for _ in range(5):
-            pauses.succeeded()
+            pauses.succeeded(0)
             slots.append(max(n + 1 for n in range(10) if pauses.may_call(n, 0)))
         assert slots == [2, 3, 4, 4, 4]
         assert failing(pauses, 1) == [False]
@@ -89,7 +89,7 @@ class TestOutage:
     def test_ends_with_a_success(self) -> None:
         pauses = Pauses(32)
         failing(pauses)
-        assert pauses.succeeded() == ["outage"]
+        assert pauses.succeeded(0) == ["outage"]
 
 
 @pytest.mark.parametrize("cause", ["token", "configuration"])
@@ -113,7 +113,7 @@ class TestRefusals:
         pauses = Pauses(32)
         for n in range(19):
             pauses.refused(("1", str(n)))
-        pauses.succeeded()
+        pauses.succeeded(0)
         assert not any(pauses.refused(("1", str(n))) for n in range(19))
 
     def test_go_on_with_one_call_that_is_refused(self) -> None:

@@ -91,7 +91,7 @@ async def test_goes_on_as_seldom_as_before_until_an_update_succeeds() -> None:
     asked.pauses.failed(Retry("outage", "503"), 0)
     asked.probe.begin()
     assert (await asked.gaps())[-1] >= 2
-    asked.pauses.succeeded()
+    asked.pauses.succeeded(0)
     asked.pauses.begin("outage")
     asked.probe.begin()
     assert (await asked.gaps())[-1] <= 0.5

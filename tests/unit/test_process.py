@@ -1,6 +1,7 @@
 """A whole process between an API of lists and a queue that hands back what is not acknowledged."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,6 +11,7 @@ from service.connection import LinkLost
 from service.messages import Delivery, Properties
 from service.metrics import Metrics
 from service.process import Process
+from service.worker import Worker
 from tests.unit.doubles import FakeCopernica, FakeLink, error, profiles, response
 from tests.unit.samples import body, event, settings
 
@@ -87,6 +89,11 @@ class Consumer(FakeLink):
             self._queue.messages.remove(message)
 
 
+def workers() -> int:
+    gc.collect()
+    return sum(isinstance(each, Worker) for each in gc.get_objects())
+
+
 class House:
     """A process that serves a queue."""
 
@@ -122,6 +129,17 @@ async def test_a_long_outage_costs_one_hand_back() -> None:
     house.api.reply("get-identity", FINE)
     await asyncio.sleep(30)
     assert house.queue.messages == []
+    await house.end()
+
+
+async def test_nothing_of_a_link_is_kept_through_an_outage() -> None:
+    before = workers()
+    house = House(Queue(*range(100)))
+    house.api.reply("put-profiles", DOWN)
+    house.api.reply("get-identity", DOWN)
+    await asyncio.sleep(7200)
+    assert house.counts == {1}
+    assert workers() == before
     await house.end()
 
 

@@ -454,8 +454,8 @@ async def test_a_twin_of_a_doubtful_event_is_doubtful_too() -> None:
 
 
 async def test_a_mass_update_that_moves_more_than_can_be_read_goes_on() -> None:
-    world = World(fake=CatalogueCopernica)
-    world.api.reply("get-profiles", Response(200, {}, b'{"data": [', cut=True))
+    world = World(fake=CatalogueCopernica, max_response_bytes=1024)
+    world.api.reply("get-profiles", Response(200, {}, b'{"data": [' + b" " * 1014, cut=True))
     moving = event(where=["firstname==a"], expect="many", fields={"firstname": "b"})
     world.api.answers.append(response(200))
     result = await world.end(moving)

@@ -221,6 +221,21 @@ class TestAttempts:
         assert len(world.results) > ended
         assert Counter(result["outcome"] for result in world.results)["failed"] > failed
 
+    async def test_make_an_outage_once_no_others_succeed(self) -> None:
+        world = World(fake=Poisoned, hold_timeout=100_000, retry_attempts=1000)
+        world.deliver_keys(*(f"bad{number}" for number in range(3)), *keys(*range(20)))
+        await world.pass_time(5)
+        assert world.api.probes == []
+        await world.pass_time(10_000)
+        assert len(world.api.probes) > 10
+
+    async def test_of_a_barrier_end_though_others_succeed_in_another_database(self) -> None:
+        world = World(fake=Poisoned, hold_timeout=100_000)
+        world.deliver(event(where=["customerid==bad"], expect="many"))
+        world.deliver(event(database=99))
+        await world.pass_time(2 * 3600)
+        assert [result["outcome"] for result in world.results] == ["updated", "failed"]
+
     @pytest.mark.parametrize("seed", range(5))
     async def test_do_not_count_while_most_calls_fail(self, seed: int) -> None:
         world = World(hold_timeout=100_000, retry_attempts=6, retry_max=2)

@@ -6,7 +6,7 @@ from tests.unit.samples import event, profile
 from tests.unit.world import World
 
 NEWER = profile(modified="2026-11-23 12:00:01")
-OLD = event(occurred_at="2026-11-23T11:00:00Z")
+OLD = event(occurred_at="2026-11-23T11:00:00Z", fields={"firstname": "Jan"})
 
 
 async def test_is_rejected_counted_and_dead_lettered_if_it_is_stale() -> None:
