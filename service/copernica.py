@@ -10,10 +10,10 @@ from typing import Self
 from urllib.parse import quote, urlsplit
 
 import httpx
-from aiolimiter import AsyncLimiter
 
 from service import logs, proxies
 from service.answers import judge
+from service.limits import limiter
 from service.metrics import Metrics
 from service.profiles import Answer, Call, NoResponse, Response
 from service.settings import Settings
@@ -153,7 +153,7 @@ class Copernica:
         self._use_token(settings.access_token.get_secret_value())
         self._timeout = settings.request_timeout
         rate = settings.rate_limit
-        self._limiter = AsyncLimiter(1, 1 / rate) if rate else None  # one by one: no bursts
+        self._limiter = limiter(rate) if rate else None
         self._metrics = metrics
         # Not by way of httpx's client: its redirects, cookies and logins are not wanted, and cost
         # as much as all the rest of a call.

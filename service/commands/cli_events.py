@@ -17,6 +17,7 @@ from service.commands.terminal import (
     in_loop,
     progress,
     quiet_settings,
+    reason,
 )
 from service.connection import LinkLost
 
@@ -63,6 +64,9 @@ def send(
             in_loop(sending.send(settings, routing_key, events, rate, confirmed))
         except (LinkLost, sending.Unsent) as error:
             failure = error
+        except SystemExit:
+            complain(f"profile-sync: stopped; {sent} of {len(events)} sent")
+            raise
     if failure is not None:
         complain(f"profile-sync: {sent} of {len(events)} sent; {failure}")
         if "no exchange" in str(failure):
@@ -140,7 +144,7 @@ def _read(files: list[Path]) -> list[sending.Found]:
     try:
         events = list(sending.read(files))
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}", WRONG)
+        fail(reason(error), WRONG)
     if not events:
         fail("there is no event in it", WRONG)
     return events

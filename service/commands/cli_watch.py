@@ -4,14 +4,24 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from queue import Full, Queue
+from threading import Thread
+from typing import Annotated, Any, Self, get_args
 
 import typer
 from pydantic_core import from_json
 
-from service.commands.terminal import WRONG, explained, fail, in_loop, printable, quiet_settings
+from service.commands.terminal import (
+    WRONG,
+    complain,
+    explained,
+    fail,
+    in_loop,
+    printable,
+    quiet_settings,
+)
 from service.commands.watch import watch as watch_results
 from service.outcomes import Outcome
 
@@ -24,6 +34,7 @@ _COLOURS = {
     "failed": "bright_red",
 }
 _LONGEST_ID = 36
+_MOST = 100_000  # results that wait to be shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +95,62 @@ def watch(
     unknown = {*(outcome or ())} - {*get_args(Outcome)}
     if unknown:
         fail(f"there is no outcome {min(unknown)}; those are {', '.join(_COLOURS)}", WRONG)
+    if database is not None and not database.isdecimal() and database != "unknown":
+        fail(f"--database {database}: give its numeric id, or unknown", WRONG)
     settings = quiet_settings()
-    keys = [f"profile.{one}.{database or '*'}" for one in outcome or "*"]
+    keys = [f"profile.{one}.{database or '*'}" for one in outcome or ["*"]]
     counted: Counter[str] = Counter()
-    with explained(), _shown(counted, as_json=as_json) as show:
+    with explained(), _shown(counted, as_json=as_json) as show, _Writer(show) as writer:
 
         def arrived(body: bytes) -> bool:
             result = seen(body)
-            if event_id is not None and result.event_id != event_id:
-                return False
-            counted[result.outcome] += 1
-            try:
-                show(result, body)
-            except BrokenPipeError:  # who read it has enough
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                return True
+            if event_id is None or result.event_id == event_id:
+                counted[result.outcome] += 1
+                writer.put(result, body)
             return counted.total() == count
 
-        in_loop(watch_results(settings, keys, arrived))
+        in_loop(watch_results(settings, keys, arrived, lambda: writer.closed))
+
+
+class _Writer:
+    """Shows results in a thread of its own: who reads slowly must not hold up the connection.
+
+    `closed` if nobody reads any more.
+    """
+
+    def __init__(self, show: Callable[[Seen, bytes], None]) -> None:
+        self.closed = False
+        self._show = show
+        self._waiting: Queue[tuple[Seen, bytes] | None] = Queue(_MOST)
+        self._missed = 0
+        self._thread = Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        with suppress(Full):
+            self._waiting.put(None, timeout=1)
+        self._thread.join(None if kind is None else 1)
+        if self._missed:
+            complain(f"profile-sync: {self._missed} results came too fast to be shown")
+
+    def put(self, result: Seen, body: bytes) -> None:
+        """Show a result when it is its turn."""
+        try:
+            self._waiting.put_nowait((result, body))
+        except Full:
+            self._missed += 1
+
+    def _run(self) -> None:
+        while (each := self._waiting.get()) is not None:
+            try:
+                self._show(*each)
+            except BrokenPipeError:  # who read it has enough
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                self.closed = True
+                return
 
 
 @contextmanager
@@ -110,8 +159,7 @@ def _shown(counted: Counter[str], *, as_json: bool) -> Iterator[Callable[[Seen, 
     if as_json or not sys.stdout.isatty():
 
         def plain(result: Seen, body: bytes) -> None:
-            text = " ".join(body.decode(errors="replace").split("\n")) if as_json else result.line
-            print(text, flush=True)
+            print(printable(body.decode(errors="replace")) if as_json else result.line, flush=True)
 
         yield plain
         return

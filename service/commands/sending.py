@@ -1,4 +1,4 @@
-"""Events out of files into RabbitMQ: read one by one, published, each confirmed."""
+"""Events out of files into RabbitMQ, each confirmed."""
 
 import asyncio
 import sys
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from aiolimiter import AsyncLimiter
 from pydantic_core import from_json
 
 from service.broker import Nodes, take_link
+from service.limits import limiter
 from service.messages import Message, Properties
 from service.results import PERSISTENT
 from service.settings import Settings
 
-_UNCONFIRMED = 1000  # messages on their way to RabbitMQ at a time
+_UNCONFIRMED = 100  # messages on their way to RabbitMQ at a time
 _LINES = (".jsonl", ".ndjson")
 
 STANDARD_INPUT = Path("-")
@@ -32,10 +32,11 @@ class Found:
 
 
 class Unsent(Exception):
-    """A message that RabbitMQ did not take, and in words why; those before it were confirmed."""
+    """The first event that RabbitMQ did not take, and in words why; `after` it so many were."""
 
-    def __init__(self, place: str, reason: str) -> None:
-        super().__init__(f"{place}: {reason}")
+    def __init__(self, place: str, reason: str, after: int) -> None:
+        more = f"; {after} after it were taken all the same" if after else ""
+        super().__init__(f"{place}: {reason}{more}")
 
 
 def read(files: Sequence[Path]) -> Iterator[Found]:
@@ -93,21 +94,23 @@ async def send(
     link = await take_link(
         nodes, settings.heartbeat, settings.confirm_timeout, None, lambda _: None
     )
-    limiter = AsyncLimiter(1, 1 / rate) if rate else None
+    pace = limiter(rate) if rate else None
     slots = asyncio.Semaphore(_UNCONFIRMED)
-    failed: list[tuple[Found, BaseException]] = []
+    taken: list[int] = []
+    failed: dict[int, BaseException] = {}
 
-    def done(event: Found, future: asyncio.Future[None]) -> None:
+    def done(number: int, future: asyncio.Future[None]) -> None:
         slots.release()
         if (error := future.exception()) is None:
+            taken.append(number)
             confirmed(1)
         else:
-            failed.append((event, error))
+            failed[number] = error
 
     try:
-        for event in events:
-            if limiter is not None:
-                await limiter.acquire()
+        for number, event in enumerate(events):
+            if pace is not None:
+                await pace.acquire()
             await slots.acquire()
             if failed:
                 slots.release()
@@ -118,11 +121,12 @@ async def send(
                 timestamp=int(time.time()),
             )
             message = Message(settings.event_exchange, routing_key, event.body, properties)
-            link.publish(message).add_done_callback(partial(done, event))
+            link.publish(message).add_done_callback(partial(done, number))
         for _ in range(_UNCONFIRMED):
             await slots.acquire()
     finally:
         await link.give_up()
     if failed:
-        event, error = failed[0]
-        raise Unsent(event.place, str(error))
+        first = min(failed)
+        after = sum(number > first for number in taken)
+        raise Unsent(events[first].place, str(failed[first]), after)

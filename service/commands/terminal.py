@@ -74,8 +74,13 @@ def explained() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(FAILED) from None
     except OSError as error:
-        text = error.strerror or str(error)
-        fail(f"{error.filename}: {text}" if error.filename else text)
+        fail(reason(error))
+
+
+def reason(error: OSError) -> str:
+    """Say what went wrong with which file."""
+    text = error.strerror or str(error)
+    return f"{error.filename}: {text}" if error.filename else text
 
 
 def _remedy(trouble: str) -> str:
@@ -106,7 +111,10 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
     Nothing is written if standard error is no terminal. `total` is None if nobody knows it.
     """
-    # Only what takes long pays for it.
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    # Only what is shown pays for it.
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
@@ -123,7 +131,7 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
+    with Progress(*columns, console=console) as shown:
         task = shown.add_task(title, total=total)
         yield lambda more: shown.advance(task, more)
 

@@ -9,11 +9,15 @@ from service.broker import Nodes, open_line
 from service.connection import Line, LinkLost
 from service.settings import Settings
 
+_OFTEN = 0.5  # seconds
 _MOST = 100_000  # results that wait for a slow terminal; then the oldest are dropped
 
 
 async def watch(
-    settings: Settings, routing_keys: Sequence[str], arrived: Callable[[bytes], bool]
+    settings: Settings,
+    routing_keys: Sequence[str],
+    arrived: Callable[[bytes], bool],
+    closed: Callable[[], bool],
 ) -> None:
     """Tell the body of each result until `arrived` says that it is enough.
 
@@ -23,6 +27,7 @@ async def watch(
         settings: where RabbitMQ is.
         routing_keys: what to bind to RESULT_EXCHANGE.
         arrived: told each; True to end.
+        closed: asked now and then; True to end.
 
     Raises:
         LinkLost: with the reason in words.
@@ -41,10 +46,11 @@ async def watch(
             partial(line.channel.basic_consume, queue, line.guarded(on_message), auto_ack=True)
         )
         ends: list[asyncio.Future[Any]] = [line.lost, enough]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        while not (line.lost.done() or enough.done() or closed()):
+            await asyncio.wait(ends, timeout=_OFTEN, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await line.close()
-    if not enough.done():
+    if line.lost.done() and not enough.done() and not closed():
         raise LinkLost(line.lost.result())
 
 

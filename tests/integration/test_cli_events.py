@@ -1,9 +1,11 @@
 """Sending events by hand and watching their results."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,14 +56,39 @@ def test_the_first_event_that_is_not_taken_is_named(
     assert done.stderr == f"profile-sync: {said}"
 
 
+def test_what_was_taken_after_the_first_failure_is_told(
+    tmp_path: Path, vhost: Vhost, exchanges: Mail
+) -> None:
+    exchanges.channel.queue_delete(EVENTS)
+    limits = {"x-max-length": 5, "x-overflow": "reject-publish"}
+    exchanges.channel.queue_declare(EVENTS, durable=True, arguments=limits)
+    exchanges.channel.queue_bind(EVENTS, EVENTS, "#")
+    file = tmp_path / "events.jsonl"
+    bodies = [f'{{"id": "{number}"}}' for number in range(2000)]
+    file.write_text("\n".join(bodies))
+    done = profile_sync("send", str(file), AMQP_URL=vhost.amqp_url)
+    told = re.search(r"(\d+) of 2000 sent; .*, line (\d+): a queue refused it", done.stderr)
+    assert told
+    sent, first = int(told[1]), int(told[2])
+    after = re.search(r"; (\d+) after it were taken all the same", done.stderr)
+    assert sent == first - 1 + (int(after[1]) if after else 0)
+    assert len(exchanges.take(EVENTS, sent)) == sent
+
+
 @contextmanager
-def watching(vhost: Vhost, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+def watching(
+    vhost: Vhost, *arguments: str, heartbeat: str = "10"
+) -> Iterator["subprocess.Popen[bytes]"]:
     """The command watch, once its queue is bound."""
     path = f"/exchanges/{quote(vhost.name, safe='')}/{RESULTS}/bindings/source"
     before = len(vhost.broker.api("GET", path))
     program = subprocess.Popen(
         [sys.executable, "-m", "service", "watch", *arguments],
-        env={**without_settings(), "PROFILE_SYNC_AMQP_URL": vhost.amqp_url},
+        env={
+            **without_settings(),
+            "PROFILE_SYNC_AMQP_URL": vhost.amqp_url,
+            "PROFILE_SYNC_HEARTBEAT": heartbeat,
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -144,3 +171,15 @@ def test_watching_says_why_it_cannot(vhost: Vhost) -> None:
     unknown = profile_sync("watch", "--outcome", "lost", AMQP_URL=vhost.amqp_url)
     assert unknown.returncode == 2
     assert "there is no outcome lost; those are updated, created" in unknown.stderr
+
+
+def test_watching_goes_on_though_its_reader_pauses(vhost: Vhost, exchanges: Mail) -> None:
+    many, pause = 3000, 8.0  # more than a pipe holds; several heartbeats of a second
+    with watching(vhost, "--count", str(many), heartbeat="1") as program:
+        publish(exchanges, *["updated"] * many)
+        begun = time.monotonic()
+        exchanges.channel.connection.sleep(pause)
+        assert time.monotonic() - begun >= pause
+        output, errors = program.communicate(timeout=30)
+    assert (program.returncode, errors) == (0, b"")
+    assert len(output.splitlines()) == many
