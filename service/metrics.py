@@ -4,6 +4,7 @@ from collections import Counter as Counts
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 from importlib.metadata import version
+from typing import get_args
 
 import prometheus_client
 from prometheus_client import (
@@ -15,6 +16,8 @@ from prometheus_client import (
     ProcessCollector,
 )
 from prometheus_client.exposition import choose_encoder
+
+from service.outcomes import Outcome, Reason
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _SAID_AS = {"events_received": "received", "api_requests": "calls", "retries": "retries"}
@@ -102,6 +105,19 @@ class Metrics:
         gauge("build_info", "The running version.", ("version",)).labels(
             version("profile-sync")
         ).set(1)
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Show what may happen before it does: a rate does not see the first of a new series."""
+        for outcome in get_args(Outcome):
+            self.results_published(outcome)
+            if outcome not in ("rejected", "failed"):
+                self.events_finished(outcome, "")
+        for literal in get_args(Reason):
+            for reason in get_args(literal):
+                self.dead_letters(reason)
+                outcome = "failed" if reason == "attempts-exhausted" else "rejected"
+                self.events_finished(outcome, reason)
 
     def watch_link(
         self,

@@ -43,4 +43,5 @@ def _value(family: Metric, label: str) -> str:
         if sample.name.endswith("_total"):
             key = sample.labels.get(label, "")
             by_label[key] = by_label.get(key, 0) + sample.value
-    return ", ".join(f"{key} {value:g}".strip() for key, value in by_label.items())
+    told = (f"{key} {value:g}".strip() for key, value in by_label.items() if value)
+    return ", ".join(told) or "0"

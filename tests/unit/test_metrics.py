@@ -82,3 +82,18 @@ def test_writes_what_the_scraper_accepts(accept: str, content_type: str, end: by
 
 def test_has_no_series_that_only_say_when_they_began() -> None:
     assert b"_created" not in Metrics().page("")[0].replace(b"profiles_created", b"")
+
+
+def test_counts_from_zero_what_may_become_of_an_event() -> None:
+    page = Metrics().page("")[0].decode()
+    for series in (
+        'events_finished_total{outcome="updated",reason=""}',
+        'events_finished_total{outcome="rejected",reason="unknown-database"}',
+        'events_finished_total{outcome="rejected",reason="invalid-json"}',
+        'events_finished_total{outcome="failed",reason="attempts-exhausted"}',
+        'dead_letters_total{reason="refused"}',
+        'results_published_total{outcome="failed"}',
+    ):
+        assert f"profile_sync_{series} 0.0\n" in page
+    assert 'outcome="rejected",reason=""' not in page
+    assert 'outcome="rejected",reason="attempts-exhausted"' not in page

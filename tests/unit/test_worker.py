@@ -68,7 +68,7 @@ class TestOneEvent:
         await world.end(event())
         assert world.sample("lanes") == 1
         assert (world.sample("oldest_event_seconds") or 0) > 0
-        assert world.sample("results_published_total", outcome="updated") is None
+        assert world.sample("results_published_total", outcome="updated") == 0
 
     @pytest.mark.parametrize(
         ("said", "age"),
@@ -302,7 +302,7 @@ class TestRejected:
         world.link.confirm()
         await world.pass_time()
         assert "ack" not in world.journal
-        assert world.sample("dead_letters_total", reason="refused") is None
+        assert world.sample("dead_letters_total", reason="refused") == 0
         world.link.confirm()
         await world.pass_time(1)
         assert world.journal.count("ack") == 1
