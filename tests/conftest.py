@@ -3,6 +3,7 @@
 import itertools
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import pytest
 from tests.programs import Service, StandIn
 from tests.rabbitmq import Broker, MissingRabbitMQ, Node, Vhost
 from tests.servers import chosen_version
+
+# What is started in the background of a shell has SIGINT ignored, and its programs after it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
