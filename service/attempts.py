@@ -183,8 +183,10 @@ class Attempts:
         detail = read.detail
         if len(profiles) >= PAGE:
             detail = f"{PAGE} profiles are shown; there may be more"
-        if work.replayed:
+        if work.older:
             self._replays.note(profiles, work.occurred_at)
+        else:
+            self._replays.forget(profiles)
         outcome = self._outcome(work, done, profiles, matched)
         return Written(outcome, profiles, matched, read.source, detail)
 
@@ -212,6 +214,7 @@ class Attempts:
     def _staleness(self, work: Work, profiles: tuple[Profile, ...]) -> str | None:
         if not work.guarded:
             return None
+        work.older = self._replays.older(profiles, work.occurred_at, self._zone)
         return self._replays.staleness(work.update, profiles, work.occurred_at, self._zone)
 
     async def _read(self, work: Work, call: Call, *, one: bool = False) -> _Found:

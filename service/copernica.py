@@ -268,6 +268,10 @@ class Copernica:
         except httpx.RequestError as error:
             answer: Answer = NoResponse(failure(error), _words(error))
             status = type(error).__name__
+        except BaseException:
+            if span is not None:
+                span.end()
+            raise
         else:
             # The answer of AUTH_URL is a token; no other may repeat one.
             body = body if server is self._auth else self._without_tokens(body, token)

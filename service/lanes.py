@@ -29,8 +29,8 @@ class Work:
     the profiles that the update moves, once they have been read, unless they are `too_many`.
     `settled_at` is the loop's time when a create in the background must have been carried out, or
     0. `admitted` if it has a lane, `guarded` if it shall not be written over what is newer, and
-    `replayed` if it is played back. `sent` if an attempt may have been carried out. `span` is what
-    traces it, if anything does.
+    `older` if the last look found nothing that is. `sent` if an attempt may have been carried out.
+    `span` is what traces it, if anything does.
     """
 
     delivery: Delivery
@@ -56,7 +56,7 @@ class Work:
     admitted: bool = False
     span: Any = None
     guarded: bool = False
-    replayed: bool = False
+    older: bool = False
     sent: bool = False
 
     @property

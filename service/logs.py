@@ -18,10 +18,12 @@ _TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*", re
 _TOKEN = re.compile(r"(access_token=)[^&\s\"'\\]*|eyJ[\w-]+\.[\w-]+\.[\w-]*")  # or a JWT
 
 
-def set_up(level: str, form: str, secrets: Iterable[str], salt: str = "") -> None:
+def set_up(
+    level: str, form: str, secrets: Iterable[str], salt: str = "", *, aside: bool = False
+) -> None:
     """Send all logging of this process to standard output, one line each, secrets replaced.
 
-    `salt` keys the hashes that stand for profiles.
+    `salt` keys the hashes that stand for profiles; `aside` is standard error in its place.
     """
     _hashes.key(salt)
     shared: list[Processor] = [
@@ -34,7 +36,7 @@ def set_up(level: str, form: str, secrets: Iterable[str], salt: str = "") -> Non
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(sys.stderr if aside else sys.stdout)
     _redaction.hide(secrets)
     handler.setFormatter(_formatter(form, shared))
     logging.root.handlers = [handler]

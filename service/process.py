@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from threading import Thread
 from typing import Any, TypeVar
 
 import structlog
@@ -38,6 +39,7 @@ _LINK_BASE, _LINK_MAX = 0.25, 5.0  # seconds between two tries to reach RabbitMQ
 # smaller prefetch would spare them, but a quorum queue puts a part that is handed back behind the
 # rest of what was, and so out of order.
 _FRUITLESS_MAX = 300.0
+_LAST_SPANS = 3.0  # seconds to send what has not been sent
 _STEADY = 10.0  # seconds without an event after which a link was a good one all the same
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -102,7 +104,10 @@ def _traced() -> Iterator[Tracing | None]:
     try:
         yield Tracing(provider.get_tracer("profile-sync"))
     finally:
-        provider.shutdown()
+        # A collector that does not answer must not hold up the end.
+        last = Thread(target=provider.shutdown, daemon=True)
+        last.start()
+        last.join(_LAST_SPANS)
 
 
 def _collect_seldom() -> None:

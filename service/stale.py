@@ -38,6 +38,24 @@ class Replays:
     def __init__(self) -> None:
         self._written: dict[str, tuple[object, datetime]] = {}
 
+    def older(
+        self, profiles: Sequence[Profile], occurred_at: datetime | None, zone: ZoneInfo
+    ) -> bool:
+        """Tell whether all profiles were modified before an event occurred.
+
+        Then what it makes of them is as old as the event. Otherwise there may be something newer in
+        them, also if the event may be written as it changes nothing.
+        """
+        return occurred_at is not None and not any(
+            self._is_newer(profile, occurred_at, zone) for profile in profiles
+        )
+
+    def forget(self, profiles: Iterable[Profile]) -> None:
+        """Forget profiles that somebody else may have written."""
+        if self._written:
+            for profile in profiles:
+                self._written.pop(str(profile["ID"]), None)
+
     def note(self, profiles: Iterable[Profile], occurred_at: datetime | None) -> None:
         """Note the profiles that an event has written, as they are now."""
         for profile in profiles:
@@ -66,13 +84,13 @@ class Replays:
             occurred_at: its instant; an event without one is too old for any profile.
             zone: the wall time of the profiles' `modified`, which has whole seconds.
         """
+        if len(profiles) >= PAGE:
+            return TOO_MANY
         differing = [profile for profile in profiles if not _has_all(profile, update)]
         if not differing:
             return None
         if occurred_at is None:
             return f"{_TIMELESS}{_AGAIN}"
-        if len(profiles) >= PAGE:
-            return TOO_MANY
         for profile in differing:
             if self._is_newer(profile, occurred_at, zone):
                 when = occurred_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")

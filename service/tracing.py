@@ -97,7 +97,9 @@ class Tracing:
         """Let what is done for an event be part of its span."""
 
         async def traced(work: Work, /, *rest: _P.args, **named: _P.kwargs) -> _T:
-            with self._trace.use_span(work.span or self._trace.INVALID_SPAN):
+            span = work.span or self._trace.INVALID_SPAN
+            # An exception may hold values, or the token.
+            with self._trace.use_span(span, record_exception=False, set_status_on_exception=False):
                 return await make(work, *rest, **named)
 
         return traced

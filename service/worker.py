@@ -34,7 +34,7 @@ from service.probe import Probe
 from service.profiles import Profile
 from service.results import Result, Source
 from service.settings import Settings
-from service.stale import Replays, is_guarded, is_replay
+from service.stale import Replays, is_guarded
 from service.tracing import Tracing
 
 log = structlog.get_logger()
@@ -138,7 +138,7 @@ class Worker:
             self._endings.begin(Ending(delivery, result, received, span=span))
             return
         work = Work(delivery, update, received, received_at, span=span)
-        work.replayed, work.guarded = is_replay(delivery), is_guarded(delivery)
+        work.guarded = is_guarded(delivery)
         if self._loop.time() > self._handed_back_until:
             self._carried = Carried()
         if delivery.redelivered:
@@ -186,8 +186,9 @@ class Worker:
 
     def _end_spans(self) -> None:
         if self._tracing is not None:
-            for unfinished in (*self._admission, *self._lanes, *self._endings.unfinished):
-                self._tracing.ended(unfinished.span, None)
+            left = (*self._admission, *self._lanes, *self._endings.unfinished)
+            for span in {id(unfinished.span): unfinished.span for unfinished in left}.values():
+                self._tracing.ended(span, None)
 
     def _note_progress(self) -> None:
         if not self._finishing or self._calls.running:

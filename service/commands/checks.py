@@ -159,7 +159,7 @@ def of_messages(seen: Seen, role: Role) -> list[Finding]:
             return [Finding(area, "ok", f"consumers: {readers}; {wait}")]
         case "dead letters" if waiting:
             what = f"{waiting} dead letter{'s' * (waiting > 1)} {_wait(waiting)}"
-            todo = "the header profile-sync-reason of each says why it is there"
+            todo = "`profile-sync dead-letters list` says why"
             return [Finding(area, "warning", what, todo)]
         case _:
             return [Finding(area, "ok", "holds no dead letters")]

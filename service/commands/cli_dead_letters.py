@@ -44,13 +44,13 @@ Ids = Annotated[
     typer.Option("--id", metavar="ID", help="Only of this event id; may be repeated."),
 ]
 Older = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--older-than", metavar="AGE", help="Only those that failed longer ago: 30m, 2h, 3d."
     ),
 ]
 Newer = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--newer-than", metavar="AGE", help="Only those that failed since then: 30m, 2h, 3d."
     ),
@@ -70,8 +70,8 @@ def list_letters(
     reasons: Reasons = None,
     databases: Databases = None,
     ids: Ids = None,
-    older_than: Older = "",
-    newer_than: Newer = "",
+    older_than: Older = None,
+    newer_than: Newer = None,
     look_anyway: Careless = False,
     as_json: AsJson = False,
 ) -> None:
@@ -138,8 +138,8 @@ def export(
     reasons: Reasons = None,
     databases: Databases = None,
     ids: Ids = None,
-    older_than: Older = "",
-    newer_than: Newer = "",
+    older_than: Older = None,
+    newer_than: Newer = None,
     look_anyway: Careless = False,
 ) -> None:
     """Write dead letters as lines of JSON, with their values, to keep, mend and replay them.
@@ -173,8 +173,8 @@ def replay(
     reasons: Reasons = None,
     databases: Databases = None,
     ids: Ids = None,
-    older_than: Older = "",
-    newer_than: Newer = "",
+    older_than: Older = None,
+    newer_than: Newer = None,
     limit: Annotated[int | None, typer.Option(min=1, help="So many letters at the most.")] = None,
     rate: Annotated[
         float | None, typer.Option(min=0.01, help="So many events a second; else all at once.")
@@ -236,7 +236,7 @@ def replay(
     if file is not None and not dry_run and tally.published:
         name = "FILE" if str(file) == "-" else str(file)
         complain(
-            f"their letters are still in {settings.dead_letter_queue}; `profile-sync dead-letters "
+            f"The letters are still in {settings.dead_letter_queue}; `profile-sync dead-letters "
             f"discard --in {name}` discards all that {name} has, those refused too"
         )
     raise typer.Exit(1 if tally.refused else 0)
@@ -247,8 +247,8 @@ def discard(
     reasons: Reasons = None,
     databases: Databases = None,
     ids: Ids = None,
-    older_than: Older = "",
-    newer_than: Newer = "",
+    older_than: Older = None,
+    newer_than: Newer = None,
     exported: Annotated[
         Path | None, typer.Option("--in", help="Only those that this exported file has.")
     ] = None,
@@ -305,8 +305,8 @@ def _selection(
     reasons: list[str] | None,
     databases: list[str] | None,
     ids: list[str] | None,
-    older_than: str,
-    newer_than: str,
+    older_than: str | None,
+    newer_than: str | None,
 ) -> Selection:
     return Selection(
         frozenset(reasons or ()),
@@ -317,9 +317,9 @@ def _selection(
     )
 
 
-def _age(option: str, text: str) -> timedelta | None:
+def _age(option: str, text: str | None) -> timedelta | None:
     try:
-        return read_age(text) if text else None
+        return None if text is None else read_age(text)
     except ValueError as error:
         fail(f"{option}: {error}", WRONG)
 
@@ -341,6 +341,10 @@ def _written_whole(file: Path) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    if not file.name or file.is_dir():
+        fail(f"{file} is a folder", WRONG)
+    if file.exists():
+        fail(f"{file} is there already, and may be all there is of letters: choose another", WRONG)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     except OSError as error:
@@ -348,6 +352,8 @@ def _written_whole(file: Path) -> Iterator[BinaryIO]:
     try:
         with open(handle, "wb") as out:
             yield out
+            out.flush()
+            os.fsync(handle)
         os.replace(name, file)
     except BaseException:
         Path(name).unlink(missing_ok=True)

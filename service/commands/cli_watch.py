@@ -1,5 +1,6 @@
 """The command watch: results on the terminal as they come."""
 
+import json
 import os
 import sys
 from collections import Counter
@@ -123,6 +124,7 @@ class _Writer:
         self._show = show
         self._waiting: Queue[tuple[Seen, bytes] | None] = Queue(_MOST)
         self._missed = 0
+        self._failure: OSError | None = None
         self._thread = Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
@@ -130,9 +132,13 @@ class _Writer:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        with suppress(Full):
-            self._waiting.put(None, timeout=1)
+        while not self.closed:
+            with suppress(Full):
+                self._waiting.put(None, timeout=1)
+                break
         self._thread.join(None if kind is None else 1)
+        if self._failure is not None:
+            raise self._failure
         if self._missed:
             complain(f"profile-sync: {self._missed} results came too fast to be shown")
 
@@ -147,10 +153,22 @@ class _Writer:
         while (each := self._waiting.get()) is not None:
             try:
                 self._show(*each)
-            except BrokenPipeError:  # who read it has enough
+            except OSError as error:  # who read it has enough, or a disk is full
+                self._failure = None if isinstance(error, BrokenPipeError) else error
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 self.closed = True
                 return
+
+
+def _on_one_line(body: bytes) -> str:
+    """Give a result as it is, if that cannot colour or break the line."""
+    text = body.decode(errors="replace")
+    if text.isprintable():
+        return text
+    try:
+        return json.dumps(json.loads(body))
+    except ValueError:
+        return json.dumps(text)
 
 
 @contextmanager
@@ -159,7 +177,7 @@ def _shown(counted: Counter[str], *, as_json: bool) -> Iterator[Callable[[Seen, 
     if as_json or not sys.stdout.isatty():
 
         def plain(result: Seen, body: bytes) -> None:
-            print(printable(body.decode(errors="replace")) if as_json else result.line, flush=True)
+            print(_on_one_line(body) if as_json else result.line, flush=True)
 
         yield plain
         return

@@ -3,6 +3,7 @@
 Each is a loop of its own, and ends with one line on standard error and an exit code if it cannot.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -63,7 +64,7 @@ def look(
     with explained(), _worn_told(settings):
         shown, waiting = in_loop(reading())
     if waiting is not None and shown < waiting:
-        complain(f"{waiting - shown} of {waiting} could not be read: another reader holds them")
+        fail(f"{waiting - shown} of {waiting} could not be read: another reader holds them")
     return shown
 
 
@@ -123,7 +124,14 @@ async def _replay_by(
     waiting = len(letters) if letters is not None else await link.reading.waiting(queue)
     total = None if waiting is None else min(waiting, plan.limit or waiting)
     with progress("replaying", total if plan.selection.everything else None) as advance:
-        replayer = Replayer(plan, judge, tally, link.publish, advance)
+
+        def publish(event: Message) -> asyncio.Future[None]:
+            if not link.leased:
+                # What it is told meanwhile may be lost: letters would stay though they are events.
+                link.reading.lose("it was not heard of for too long")
+            return link.publish(event)
+
+        replayer = Replayer(plan, judge, tally, publish, advance)
         if letters is not None:
             await replayer.from_letters(letters)
         else:

@@ -62,6 +62,7 @@ class Look:
         self._sturdy = careless
         self._windows: list[_Window] = []
         self._rest: int | None = 0
+        self._acknowledged = False
         self._news: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -79,6 +80,9 @@ class Look:
         with suppress(LinkLost):
             for window in self._windows:
                 await self._put_back(window)
+        if error is None and self._acknowledged and self._line.lost.done():
+            # Nobody knows whether RabbitMQ has the acknowledgements.
+            raise LinkLost(self._line.lost.result())
 
     async def waiting(self) -> int | None:
         """Count the messages that nobody holds; None if RabbitMQ does not allow that.
@@ -159,6 +163,7 @@ class Look:
         if window.channel.is_open and not self._line.lost.done():
             window.channel.basic_ack(tag)
             window.held -= 1
+        self._acknowledged = True
 
     async def _put_back(self, window: _Window) -> None:
         # RabbitMQ says that the channel is closed before its messages are in the queue again, and

@@ -12,6 +12,7 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Requ
 from service import tls
 from service.environment import PREFIX
 
+_FORM = "write http://host:15672, with a user and a password before @ or not"
 _TIMEOUT = 10.0  # seconds for one answer
 
 
@@ -35,9 +36,12 @@ class Management:
         Raises:
             ValueError: the URL cannot be used.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise ValueError(_FORM) from None  # Its own text has the password.
         if not _usable(parts):
-            raise ValueError("write http://host:15672, with a user and a password before @ or not")
+            raise ValueError(_FORM)
         login = parts if parts.username is not None else urlsplit(amqp_url)
         user, password = unquote(login.username or "guest"), unquote(login.password or "guest")
         self._login = b64encode(f"{user}:{password}".encode()).decode()

@@ -12,8 +12,6 @@ from datetime import datetime
 from functools import partial
 from itertools import islice
 
-from aiolimiter import AsyncLimiter
-
 from service.catalogue import Catalogue
 from service.catalogues import Catalogues
 from service.commands.dead_letters import Letter, Selection, event_message, read, renamed
@@ -22,6 +20,7 @@ from service.commands.render import NoCatalogue
 from service.connection import LinkLost
 from service.events import InvalidEvent, parse
 from service.guards import check_database, guard
+from service.limits import limiter
 from service.messages import Delivery, Message
 from service.outcomes import Refused, Retry
 from service.settings import Settings
@@ -171,10 +170,15 @@ class Replayer:
         first = True
         while True:
             before = self._tally.published
-            async with look() as looking:
-                if first:
-                    waiting = await looking.waiting()
-                more = await self._round(looking, waiting)
+            try:
+                async with look() as looking:
+                    if first:
+                        waiting = await looking.waiting()
+                    more = await self._round(looking, waiting)
+            except LinkLost:
+                # The last acknowledgements may have been lost too.
+                self._tally.unsure = max(self._tally.unsure, min(WINDOW, self._tally.published))
+                raise
             if waiting is None or not more:
                 break
             # What is refused again comes back as a new letter, behind those there were.
@@ -243,7 +247,7 @@ class Replayer:
 
     async def _publish_all(self, events: Sequence[tuple[Message, Callable[[], None]]]) -> None:
         rate = self._plan.rate
-        pace = AsyncLimiter(max(1, rate / 10), max(1, rate / 10) / rate) if rate else None
+        pace = limiter(rate) if rate else None
         room = asyncio.Semaphore(WINDOW)
         on_the_way: set[asyncio.Future[None]] = set()
         failures: list[BaseException] = []
@@ -276,9 +280,6 @@ class Replayer:
                 # What nobody has confirmed by then counts as unsure when the link is given up.
                 await asyncio.wait(on_the_way, timeout=_SHORT)
         if failures:
-            if isinstance(failures[0], LinkLost):
-                # The last acknowledgements may have been lost too.
-                self._tally.unsure += min(WINDOW, self._tally.published)
             raise failures[0]
 
 

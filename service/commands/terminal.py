@@ -48,7 +48,7 @@ def settings(**defaults: str) -> Settings:
 def quiet_settings(*, token: bool = False) -> Settings:
     """Read the settings for a command that logs only what fails; most need no `token`."""
     found = settings() if token else settings(access_token="unused")  # noqa: S106
-    logs.set_up("error", "text", found.secrets)
+    logs.set_up("error", "text", found.secrets, aside=True)
     return found
 
 

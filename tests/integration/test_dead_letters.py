@@ -334,12 +334,30 @@ def test_wrong_arguments_end_with_2_and_one_line(vhost: Vhost, tmp_path: Path) -
         assert words in said
 
 
-def test_a_failed_export_leaves_the_file_that_was_there(vhost: Vhost, tmp_path: Path) -> None:
+def test_an_export_replaces_nothing_that_was_there(
+    declared: Mail, vhost: Vhost, tmp_path: Path
+) -> None:
+    fill(declared, event(1))
     file = tmp_path / "letters.jsonl"
     file.write_text("as it was")
-    assert dead_letters(vhost, "export", str(file)).returncode == 1
+    for there in (file, Path("/dev/null"), tmp_path):
+        done = dead_letters(vhost, "export", str(there))
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert file.read_text() == "as it was"
+    assert not Path("/dev/null").is_file()
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_an_export_that_fails_leaves_nothing(vhost: Vhost, tmp_path: Path) -> None:
+    assert dead_letters(vhost, "export", str(tmp_path / "letters.jsonl")).returncode == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_age_is_not_taken_for_none(declared: Mail, vhost: Vhost) -> None:
+    fill(declared, event(1))
+    done = dead_letters(vhost, "discard", "--older-than", "", "--yes")
+    assert done.returncode == 2
+    assert declared.ready(DEAD_LETTERS) == 1
 
 
 def test_an_event_that_no_queue_takes_is_told_and_its_letter_stays(

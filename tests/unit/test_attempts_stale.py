@@ -27,7 +27,7 @@ KINDS = pytest.mark.parametrize("changes", [{}, CREATE, MOVED], ids=["update", "
 
 def work(**changes: Any) -> Work:
     one = usual(**{"occurred_at": OCCURRED, "fields": {"firstname": "Jan"}, **changes})
-    return replace(one, guarded=True, replayed=True)
+    return replace(one, guarded=True)
 
 
 def stale(ended: object) -> bool:
@@ -105,6 +105,23 @@ async def test_a_newer_replay_of_a_profile_may_follow_an_older_one() -> None:
     earlier = work(occurred_at="2026-11-23T10:55:00Z", fields={"lastname": "Dough"})
     api.answers.append(profiles(profile(**OURS)))
     assert stale(await api.make(earlier))
+
+
+async def test_one_that_changes_nothing_makes_no_newer_profile_old() -> None:
+    nothing = work(occurred_at="2026-11-23T10:00:00Z", fields={"firstname": "John"})
+    api = Api(profiles(profile(**NEW)), profiles(profile(**NEW)), profiles(profile(**NEW)))
+    assert isinstance(await api.make(nothing), Written)
+    assert stale(await api.make(work(occurred_at="2026-11-23T10:30:00Z")))
+
+
+async def test_nor_does_one_that_is_forced_or_no_replay() -> None:
+    forced = replace(work(), guarded=False)
+    api = Api(profiles(profile(**OLD)), profiles(profile(**OURS)), profiles(profile(**OURS)))
+    assert isinstance(await api.make(work()), Written)
+    api.answers.append(profiles(profile(**OURS)))
+    assert isinstance(await api.make(forced), Written)
+    later = work(occurred_at="2026-11-23T11:00:00.5Z", fields={"lastname": "Doe"})
+    assert stale(await api.make(later))
 
 
 async def test_a_look_that_fails_is_made_again() -> None:

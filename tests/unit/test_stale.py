@@ -55,8 +55,9 @@ def test_without_an_instant_an_event_is_too_old_for_any_profile_there_is() -> No
     assert "no occurred_at" in told
 
 
-def test_of_more_profiles_than_a_page_some_may_be_newer() -> None:
-    assert staleness(modified(*["2000-01-01 00:00:00"] * 1000)) is not None
+@pytest.mark.parametrize("changes", [WRITES, {"fields": {"firstname": "John"}}], ids=str)
+def test_of_more_profiles_than_a_page_some_may_be_newer(changes: dict[str, Any]) -> None:
+    assert staleness(modified(*["2000-01-01 00:00:00"] * 1000), **changes) is not None
 
 
 NEWER = "2026-11-23 14:00:00"
@@ -109,6 +110,12 @@ class TestReplays:
 
     def test_somebody_elses_update_comes_in_between(self) -> None:
         assert self.later(300, now="2026-11-23 14:00:01") is not None
+
+    def test_what_others_may_have_written_since_is_forgotten(self) -> None:
+        replays, later = Replays(), NOON + timedelta(seconds=300)
+        replays.note([profile(modified=NEWER)], NOON)
+        replays.forget([profile(modified=NEWER)])
+        assert replays.staleness(update(**WRITES), [profile(modified=NEWER)], later, ZONE)
 
     def test_only_so_many_profiles_are_remembered(self) -> None:
         replays = Replays()
