@@ -181,7 +181,8 @@ def test_a_broker_that_cannot_be_used_is_one_line(vhost: Vhost, login: Callable[
     down = profile_sync("topology", "--apply", AMQP_URL=f"amqp://guest:guest@127.0.0.1:{port}/")
     assert (down.returncode, down.stdout) == (1, "")
     assert down.stderr.splitlines() == [
-        f"profile-sync: RabbitMQ: 127.0.0.1:{port}: Connection refused"
+        f"profile-sync: RabbitMQ: 127.0.0.1:{port}: Connection refused; "
+        "is it running, and PROFILE_SYNC_AMQP_URL right?"
     ]
     wrong = profile_sync("topology", "--apply", AMQP_URL=vhost.amqp_url.replace("guest@", "no@"))
     assert wrong.returncode == 1
