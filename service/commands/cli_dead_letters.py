@@ -27,6 +27,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_WHICH = "say which: give --reason, --id or another option, or --all"
+
 Reasons = Annotated[
     list[str] | None,
     typer.Option("--reason", metavar="REASON", help="Only of this reason; may be repeated."),
@@ -199,6 +201,7 @@ def replay(
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not ask the API; check no names and values.")
     ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     look_anyway: Careless = False,
 ) -> None:
     """Publish dead letters as events again, behind those that wait.
@@ -213,8 +216,11 @@ def replay(
         profile-sync dead-letters replay --new-ids mended.jsonl
     """
     settings = quiet_settings(token=not offline)
+    selection = _selection(reasons, databases, ids, older_than, newer_than)
+    if selection.everything and not (everything or dry_run or limit or file):
+        fail(f"{_WHICH}, a file", WRONG)
     plan = Plan(
-        _selection(reasons, databases, ids, older_than, newer_than),
+        selection,
         datetime.now(UTC),
         FORCE if force else UNLESS_STALE,
         limit,
@@ -265,7 +271,7 @@ def discard(
     settings = quiet_settings()
     selection = _selection(reasons, databases, ids, older_than, newer_than)
     if selection.everything and exported is None and not everything:
-        fail("say which: give --reason, --id or another option, or --all", WRONG)
+        fail(_WHICH, WRONG)
     if not (yes or sys.stdin.isatty()):
         fail("nobody is there to ask: give --yes to discard without", WRONG)
     among = None if exported is None else Counter(t for _, t in _imported(exported, settings))

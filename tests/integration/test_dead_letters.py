@@ -224,7 +224,7 @@ def test_replay_takes_letters_out_but_for_those_that_would_be_refused_again(
     assert dry.returncode == 1
     assert dry.stdout.startswith("2 of 4 would be published")
     assert declared.ready(DEAD_LETTERS) == 4
-    done = dead_letters(vhost, "replay", "--force", **api)
+    done = dead_letters(vhost, "replay", "--all", "--force", **api)
     assert done.returncode == 1
     reasons = {line.split("\t")[1] for line in done.stdout.splitlines()[3:]}
     assert reasons == {"unknown-field", "unknown-database"}
@@ -238,7 +238,7 @@ def test_an_event_that_is_refused_once_more_is_replayed_once(
     service()
     mail.send(event(1, fields={"fristname": "Jo"}))
     wait_for(lambda: mail.ready(DEAD_LETTERS) == 1, "the first letter")
-    done = dead_letters(vhost, "replay", "--offline")
+    done = dead_letters(vhost, "replay", "--all", "--offline")
     assert done.stdout == "1 of 1 published to profile-sync.events\n"
     wait_for(lambda: mail.ready(DEAD_LETTERS) == 1, "the second letter")
     assert [result["reason"] for result in mail.results(2)] == ["unknown-field"] * 2
@@ -292,7 +292,12 @@ def test_discard_takes_what_is_meant_and_nothing_else(declared: Mail, vhost: Vho
     assert numbers(declared, DEAD_LETTERS, 2) == [1, 3]
 
 
-OTHERS = [("show", "evt-1"), ("export",), ("replay", "--offline"), ("discard", "--all", "--yes")]
+OTHERS = [
+    ("show", "evt-1"),
+    ("export",),
+    ("replay", "--all", "--offline"),
+    ("discard", "--all", "--yes"),
+]
 
 
 @pytest.mark.parametrize(
@@ -324,6 +329,7 @@ def test_wrong_arguments_end_with_2_and_one_line(vhost: Vhost, tmp_path: Path) -
     for command, words in (
         (("list", "--older-than", "soon"), "--older-than: write an age as"),
         (("export", "/nowhere/letters.jsonl"), "/nowhere/letters.jsonl cannot be written"),
+        (("replay",), "say which: give --reason, --id or another option, or --all, a file"),
         (("replay", "--offline", str(broken)), "line 1 is no JSON"),
         (("replay", "--offline", str(tmp_path / "none")), "No such file"),
         (("discard", "--yes", "--in", str(broken)), "line 1 is no JSON"),
@@ -365,7 +371,7 @@ def test_an_event_that_no_queue_takes_is_told_and_its_letter_stays(
 ) -> None:
     fill(declared, event(1))
     declared.channel.queue_unbind(EVENTS, EVENTS, "#")
-    done = dead_letters(vhost, "replay", "--offline")
+    done = dead_letters(vhost, "replay", "--all", "--offline")
     assert done.returncode == 1
     assert "no queue is bound" in done.stderr
     assert declared.ready(DEAD_LETTERS) == 1
@@ -374,7 +380,7 @@ def test_an_event_that_no_queue_takes_is_told_and_its_letter_stays(
 def test_the_api_that_does_not_tell_its_fields_stops_a_replay(declared: Mail, vhost: Vhost) -> None:
     fill(declared, event(1))
     address = f"http://127.0.0.1:{free_ports(1)[0]}/v2"
-    done = dead_letters(vhost, "replay", API_URL=address, ACCESS_TOKEN="t0ken")
+    done = dead_letters(vhost, "replay", "--all", API_URL=address, ACCESS_TOKEN="t0ken")
     assert done.returncode == 1
     assert "--offline" in done.stderr
     assert declared.ready(DEAD_LETTERS) == 1
@@ -391,7 +397,7 @@ class Running(Program):
 
 def replayed(mail: Mail, vhost: Vhost) -> bool:
     """Replay what is there; True if nothing comes back after it."""
-    assert dead_letters(vhost, "replay", "--offline").returncode == 0
+    assert dead_letters(vhost, "replay", "--all", "--offline").returncode == 0
     return not eventually(lambda: mail.ready(DEAD_LETTERS) > 0, 1)
 
 
@@ -400,7 +406,7 @@ def replayed_until(
 ) -> Running:
     """Begin to replay `count` letters, and end that when a good part is published."""
     fill(mail, *(event(number) for number in range(count)))
-    running = Running(vhost.amqp_url, output, "replay", "--offline", "--rate", "1000")
+    running = Running(vhost.amqp_url, output, "replay", "--all", "--offline", "--rate", "1000")
     wait_for(lambda: mail.ready(EVENTS) > count // 5, "a good part published")
     running.process.send_signal(ended_by)
     running.process.wait(20)
@@ -426,7 +432,7 @@ def test_a_replay_whose_link_is_lost_loses_nothing_and_tells_what_may_come_twice
 ) -> None:
     count = 3_000
     fill(declared, *(event(number) for number in range(count)))
-    command = ("replay", "--offline", "--rate", "1000")
+    command = ("replay", "--all", "--offline", "--rate", "1000")
     running = Running(wire.url, tmp_path / "replay.log", *command)
     wait_for(lambda: declared.ready(EVENTS) > count // 5, "a good part published")
     wire.proxy.reset()
