@@ -215,10 +215,10 @@ def replay(
         profile-sync dead-letters replay --reason unknown-field --rate 50
         profile-sync dead-letters replay --new-ids mended.jsonl
     """
-    settings = quiet_settings(token=not offline)
     selection = _selection(reasons, databases, ids, older_than, newer_than)
     if selection.everything and not (everything or dry_run or limit or file):
-        fail(f"{_WHICH}, a file", WRONG)
+        fail(f"{_WHICH}, or a file", WRONG)
+    settings = quiet_settings(token=not offline)
     plan = Plan(
         selection,
         datetime.now(UTC),

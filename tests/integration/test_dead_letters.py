@@ -329,7 +329,7 @@ def test_wrong_arguments_end_with_2_and_one_line(vhost: Vhost, tmp_path: Path) -
     for command, words in (
         (("list", "--older-than", "soon"), "--older-than: write an age as"),
         (("export", "/nowhere/letters.jsonl"), "/nowhere/letters.jsonl cannot be written"),
-        (("replay",), "say which: give --reason, --id or another option, or --all, a file"),
+        (("replay",), "say which: give --reason, --id or another option, or --all, or a file"),
         (("replay", "--offline", str(broken)), "line 1 is no JSON"),
         (("replay", "--offline", str(tmp_path / "none")), "No such file"),
         (("discard", "--yes", "--in", str(broken)), "line 1 is no JSON"),
