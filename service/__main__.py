@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Run a command; `probe` and `run` load nothing that the others need."""
+    """Run a command; `probe` and `run` load only what they need."""
     # ruff: noqa: PLC0415 - for that each is imported where it is called
     if sys.argv[1:] == ["probe"]:
         from service.readiness import main as probe

@@ -139,12 +139,8 @@ class Attempts:
         match found(update, answer):
             case Retry() | Refused() as failure:
                 return failure
-            case profiles if (detail := self._strange(update, profiles)) is not None:
-                return Strange(detail)
-            case profiles if (detail := crowd(update, profiles)) is not None:
-                return Refused("unsafe-selection", detail)
-            case profiles if (detail := self._staleness(work, profiles)) is not None:
-                return Refused("stale", detail)
+            case profiles if (objection := self._objection(work, update, profiles)) is not None:
+                return objection
             case profiles:
                 after_another, work.look_first = work.look_first, False
                 if profiles and update.create:
@@ -211,11 +207,21 @@ class Attempts:
     def _strange(self, update: ProfileUpdate, profiles: tuple[Profile, ...]) -> str | None:
         return strange(update, profiles, values=self._settings.field_check == "strict")
 
-    def _staleness(self, work: Work, profiles: tuple[Profile, ...]) -> str | None:
-        if not work.guarded:
-            return None
-        work.older = self._replays.older(profiles, work.occurred_at, self._zone)
-        return self._replays.staleness(work.update, profiles, work.occurred_at, self._zone)
+    def _objection(
+        self, work: Work, selected: ProfileUpdate, profiles: tuple[Profile, ...]
+    ) -> Strange | Refused | None:
+        """Say why profiles that were selected before a write forbid it, if they do."""
+        if (detail := self._strange(selected, profiles)) is not None:
+            return Strange(detail)
+        if (detail := crowd(work.update, profiles)) is not None:
+            return Refused("unsafe-selection", detail)
+        if work.guarded:
+            instant, zone = work.occurred_at, self._zone
+            work.older = self._replays.older(profiles, instant, zone)
+            detail = self._replays.staleness(work.update, profiles, instant, zone)
+            if detail is not None:
+                return Refused("stale", detail)
+        return None
 
     async def _read(self, work: Work, call: Call, *, one: bool = False) -> _Found:
         match found(work.update, await self._copernica.send(call)):
@@ -244,12 +250,8 @@ class Attempts:
         match found(update, answer):
             case Retry() | Refused() as failure:
                 return failure
-            case profiles if (detail := self._strange(unmoved, profiles)) is not None:
-                return Strange(detail)
-            case profiles if (detail := crowd(update, profiles)) is not None:
-                return Refused("unsafe-selection", detail)
-            case profiles if (detail := self._staleness(work, profiles)) is not None:
-                return Refused("stale", detail)
+            case profiles if (objection := self._objection(work, unmoved, profiles)) is not None:
+                return objection
             case profiles:
                 work.ids = tuple(str(profile["ID"]) for profile in profiles)
                 return None

@@ -1,4 +1,4 @@
-"""The command run: the service itself. It loads nothing that the others need."""
+"""The command run: the service itself. It loads nothing that only other commands need."""
 
 from service import logs
 from service.commands import terminal

@@ -1,7 +1,6 @@
 """The command watch: results on the terminal as they come."""
 
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,7 +21,9 @@ from service.commands.terminal import (
     in_loop,
     printable,
     quiet_settings,
+    write_to_nobody,
 )
+from service.commands.watch import MOST
 from service.commands.watch import watch as watch_results
 from service.outcomes import Outcome
 
@@ -35,7 +36,6 @@ _COLOURS = {
     "failed": "bright_red",
 }
 _LONGEST_ID = 36
-_MOST = 100_000  # results that wait to be shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class _Writer:
     def __init__(self, show: Callable[[Seen, bytes], None]) -> None:
         self.closed = False
         self._show = show
-        self._waiting: Queue[tuple[Seen, bytes] | None] = Queue(_MOST)
+        self._waiting: Queue[tuple[Seen, bytes] | None] = Queue(MOST)
         self._missed = 0
         self._failure: OSError | None = None
         self._thread = Thread(target=self._run, daemon=True)
@@ -155,7 +155,7 @@ class _Writer:
                 self._show(*each)
             except OSError as error:  # who read it has enough, or a disk is full
                 self._failure = None if isinstance(error, BrokenPipeError) else error
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                write_to_nobody()
                 self.closed = True
                 return
 

@@ -71,10 +71,15 @@ def explained() -> Iterator[None]:
     except LinkLost as error:
         fail(f"RabbitMQ: {error}{_remedy(str(error))}")
     except BrokenPipeError:  # who reads has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        write_to_nobody()
         raise SystemExit(FAILED) from None
     except OSError as error:
         fail(reason(error))
+
+
+def write_to_nobody() -> None:
+    """Let what is still to be written go nowhere: who read it is gone, or its disk is full."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def reason(error: OSError) -> str:

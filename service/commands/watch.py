@@ -10,7 +10,7 @@ from service.connection import Line, LinkLost
 from service.settings import Settings
 
 _OFTEN = 0.5  # seconds
-_MOST = 100_000  # results that wait for a slow terminal; then the oldest are dropped
+MOST = 100_000  # results that wait for a slow terminal, here and at RabbitMQ
 
 
 async def watch(
@@ -55,7 +55,7 @@ async def watch(
 
 
 async def _own_queue(line: Line, exchange: str, routing_keys: Sequence[str]) -> str:
-    arguments = {"x-max-length": _MOST}
+    arguments = {"x-max-length": MOST}
     declared = await line.rpc(
         partial(line.channel.queue_declare, "", exclusive=True, arguments=arguments)
     )
