@@ -13,7 +13,8 @@ from typing import NoReturn
 from service.broker import Link, Unpublished
 from service.catalogues import Catalogues
 from service.commands.dead_letters import Letter, Selection, read
-from service.commands.look import Worn, dead_letter_link, look_at_dead_letters
+from service.commands.links import link_of
+from service.commands.look import Worn, look_at_dead_letters
 from service.commands.render import NoCatalogue
 from service.commands.replay import Judge, Plan, Replayer, Tally
 from service.commands.terminal import complain, explained, fail, in_loop, progress
@@ -45,7 +46,7 @@ def look(
 
     async def reading() -> tuple[int, int | None]:
         async with (
-            dead_letter_link(settings) as link,
+            link_of(settings) as link,
             look_at_dead_letters(link, settings, careless=careless) as looking,
         ):
             waiting = await looking.waiting()
@@ -86,7 +87,7 @@ async def _discard(settings: Settings, wanted: Counter[bytes], careless: bool) -
         return len(gone) < count
 
     async with (
-        dead_letter_link(settings) as link,
+        link_of(settings) as link,
         look_at_dead_letters(link, settings, careless=careless) as looking,
     ):
         await looking.read(on_delivery, await looking.waiting())
@@ -112,7 +113,7 @@ async def _replay(
             # Whether what was mended will do can be seen without RabbitMQ.
             await Replayer(plan, judge, tally, _never, _unseen).from_letters(letters)
             return
-        async with dead_letter_link(settings, _blocked) as link:
+        async with link_of(settings, _blocked) as link:
             await _replay_by(link, plan, judge, tally, letters)
 
 

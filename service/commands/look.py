@@ -8,14 +8,14 @@ back is put behind what went back before, so a look holds all there are, wanted 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from service.broker import Link, Nodes, delivery, take_link
+from service.broker import Link, delivery
 from service.connection import Line, LinkLost
 from service.messages import Delivery
 from service.settings import Settings
@@ -178,23 +178,6 @@ class Look:
             if now >= before + window.held:
                 break
             await asyncio.sleep(_RETURN_PAUSE)
-
-
-@asynccontextmanager
-async def dead_letter_link(
-    settings: Settings, on_blocked: Callable[[bool], None] = lambda _: None
-) -> AsyncIterator[Link]:
-    """Take a link to read dead letters and publish events with, for a while.
-
-    Raises:
-        LinkLost: no node could be used.
-    """
-    nodes = Nodes(settings.amqp_urls, settings.amqp_certificates)
-    link = await take_link(nodes, settings.heartbeat, settings.confirm_timeout, None, on_blocked)
-    try:
-        yield link
-    finally:
-        await link.give_up()
 
 
 def look_at_dead_letters(link: Link, settings: Settings, *, careless: bool) -> Look:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic_core import from_json
 
-from service.broker import Nodes, take_link
+from service.commands.links import link_of
 from service.limits import limiter
 from service.messages import Message, Properties
 from service.results import PERSISTENT
@@ -90,10 +90,6 @@ async def send(
         Unsent: RabbitMQ did not take an event; none after it was published, but for those that
             were on their way.
     """
-    nodes = Nodes(settings.amqp_urls, settings.amqp_certificates)
-    link = await take_link(
-        nodes, settings.heartbeat, settings.confirm_timeout, None, lambda _: None
-    )
     pace = limiter(rate) if rate else None
     slots = asyncio.Semaphore(_UNCONFIRMED)
     taken: list[int] = []
@@ -107,7 +103,7 @@ async def send(
         else:
             failed[number] = error
 
-    try:
+    async with link_of(settings) as link:
         for number, event in enumerate(events):
             if pace is not None:
                 await pace.acquire()
@@ -124,8 +120,6 @@ async def send(
             link.publish(message).add_done_callback(partial(done, number))
         for _ in range(_UNCONFIRMED):
             await slots.acquire()
-    finally:
-        await link.give_up()
     if failed:
         first = min(failed)
         after = sum(number > first for number in taken)

@@ -14,7 +14,8 @@ from typing import Any
 import pika
 import pytest
 
-from service.commands.look import dead_letter_link, look_at_dead_letters
+from service.commands.links import link_of
+from service.commands.look import look_at_dead_letters
 from service.messages import Delivery
 from service.settings import Settings
 from service.topology import topology
@@ -92,7 +93,7 @@ async def look(vhost: Vhost, most: int | None = None, stop_after: int | None = N
 
     known = settings(vhost)
     async with (
-        dead_letter_link(known) as link,
+        link_of(known) as link,
         look_at_dead_letters(link, known, careless=False) as looking,
     ):
         await looking.read(take, await looking.waiting() if most is None else most)
@@ -272,7 +273,7 @@ async def test_what_another_reader_holds_is_not_there_until_it_ends(
     await asyncio.to_thread(fill, declared, *(event(number) for number in range(5)))
     known = settings(vhost)
     async with (
-        dead_letter_link(known) as link,
+        link_of(known) as link,
         look_at_dead_letters(link, known, careless=False) as looking,
     ):
         assert await looking.read(lambda _: True, None) == 5
