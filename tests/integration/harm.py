@@ -166,10 +166,20 @@ def readiness(running: Service) -> tuple[int, str]:
     return answer.status_code, answer.text.strip()
 
 
-def sample(running: Service, name: str) -> float:
-    """Read the first number of a name, labels included if need be, from a service's metrics."""
+def samples(running: Service, name: str) -> list[float]:
+    """Read the numbers of a name, labels included if need be, from a service's metrics."""
     page = httpx.get(f"{running.http_url}/metrics", trust_env=False).text
-    return next(float(line.split()[-1]) for line in page.splitlines() if line.startswith(name))
+    return [float(line.split()[-1]) for line in page.splitlines() if line.startswith(name)]
+
+
+def sample(running: Service, name: str) -> float:
+    """Read the first number of a name."""
+    return samples(running, name)[0]
+
+
+def finished(running: Service) -> float:
+    """Ask a service how many events it has acknowledged."""
+    return sum(samples(running, "profile_sync_events_finished_total"))
 
 
 def oldest(running: Service) -> float:

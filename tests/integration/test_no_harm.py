@@ -19,6 +19,7 @@ from tests.integration.harm import (
     calls,
     disorder,
     expected,
+    finished,
     messages,
     mixed,
     numbers_by_key,
@@ -212,6 +213,8 @@ def test_equal_events_without_ids_all_count_though_the_link_is_lost(
     wait_for(lambda: len(calls(api)) >= calls_before, "some calls")
     wire.proxy.reset()
 
+    # Right after the loss neither the service nor the queue has the events: both look empty.
+    wait_for(lambda: finished(running) >= len(events), "an end for each event", 60)
     wait_for(lambda: oldest(running) == 0 == mail.ready(EVENTS), "an empty queue", 60)
     assert list(messages(running)).count("link to RabbitMQ lost") == 1
     assert max(count for _, count in wire.handed) == 1
