@@ -110,7 +110,8 @@ class Attempts:
         work.first_call_at = work.first_call_at or datetime.now(UTC)
         # What a look has found may be followed by an update of its key as soon as this has an
         # answer: then it must be through, not in the background.
-        sent = update if work.may_create else replace(update, asynchronous=False)
+        in_background = work.may_create and not work.guarded
+        sent = update if in_background else replace(update, asynchronous=False)
         call = put_profiles(sent, create=update.create and work.may_create)
         answer = await self._copernica.send(call, has_turn=True)
         work.status = answer.status if isinstance(answer, Response) else None

@@ -209,10 +209,12 @@ class Endings:
         ending.delivery.ack()
         del self.unfinished[ending]
         self._remember(ending)
+        result = ending.result
         if self.tracing is not None:
-            self.tracing.ended(ending.span, ending.result)
-        if ending.result is not None:
-            self._count(ending, ending.result)
+            name, reason = (result.outcome, result.reason) if result else ("ended-before", None)
+            self.tracing.ended(ending.span, name, reason)
+        if result is not None:
+            self._count(ending, result)
         self._on_acknowledged(ending)
 
     def _remember(self, ending: Ending) -> None:

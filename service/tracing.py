@@ -7,6 +7,7 @@ Source: OpenTelemetry semantic conventions, "Messaging spans", "RabbitMQ", "HTTP
 """
 
 import os
+import re
 from asyncio import Future
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
@@ -17,7 +18,6 @@ from urllib.parse import urlsplit
 from service.lanes import Work
 from service.messages import Delivery, Message
 from service.profiles import Answer, Call, Response
-from service.results import Result
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -29,6 +29,7 @@ _Make: TypeAlias = Callable[Concatenate[Work, _P], Coroutine[Any, Any, _T]]
 
 _WANTED_BY = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _SYSTEM = {"messaging.system": "rabbitmq"}
+_ID = re.compile(r"(?<=/)\d+(?=/|$)")
 
 
 def wanted(environment: Mapping[str, str] = os.environ) -> bool:
@@ -107,14 +108,16 @@ class Tracing:
     def call(self, call: Call, server: str) -> "Span":
         """Begin the span of a call; its query, which may have the token, is told to nobody."""
         parts = urlsplit(server)
+        template = _ID.sub("{id}", call.path)
         facts: dict[str, str | int] = {
             "http.request.method": call.method,
             "server.address": parts.hostname or "",
             "server.port": parts.port or (443 if parts.scheme == "https" else 80),
             "url.full": f"{server}{call.path}",
+            "url.template": template,
         }
         kind = self._trace.SpanKind.CLIENT
-        return self._tracer.start_span(f"{call.method} {call.name}", kind=kind, attributes=facts)
+        return self._tracer.start_span(f"{call.method} {template}", kind=kind, attributes=facts)
 
     def answered(self, span: "Span", answer: Answer) -> None:
         """End the span of a call."""
@@ -157,13 +160,20 @@ class Tracing:
             self._fail(span, type(confirmed.exception()).__name__)
         span.end()
 
-    def ended(self, span: "Span | None", result: Result | None) -> None:
-        """End the span of an event: with its result, or None where it went back to the queue."""
+    def ended(self, span: "Span | None", ending: str, reason: str | None = None) -> None:
+        """End the span of an event.
+
+        Args:
+            span: as `received` gave it out.
+            ending: its outcome; `ended-before` if its result was published earlier and only the
+                acknowledgement was lost, `handed-back` if it went back to the queue.
+            reason: of a rejected or failed event.
+        """
         if span is None:
             return
-        span.set_attribute("profile_sync.outcome", result.outcome if result else "handed-back")
-        if result is not None and result.reason is not None:
-            self._fail(span, result.reason)
+        span.set_attribute("profile_sync.outcome", ending)
+        if reason is not None:
+            self._fail(span, reason)
         span.end()
 
     def _fail(self, span: "Span", kind: str) -> None:

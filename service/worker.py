@@ -188,7 +188,7 @@ class Worker:
         if self._tracing is not None:
             left = (*self._admission, *self._lanes, *self._endings.unfinished)
             for span in {id(unfinished.span): unfinished.span for unfinished in left}.values():
-                self._tracing.ended(span, None)
+                self._tracing.ended(span, "handed-back")
 
     def _note_progress(self) -> None:
         if not self._finishing or self._calls.running:

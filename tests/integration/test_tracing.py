@@ -77,8 +77,8 @@ def test_spans_of_an_event_reach_the_collector_at_the_latest_when_the_service_en
     assert collector.services == {"profile-sync"}
     told = sorted(name for trace, name in collector.spans if trace == TRACE)
     assert told == [
-        "GET get-profiles",
-        "PUT put-profiles",
+        "GET /database/{id}/profiles",
+        "PUT /database/{id}/profiles",
         "process profile-sync.events",
         "send profile-sync.results",
     ]

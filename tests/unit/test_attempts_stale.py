@@ -162,12 +162,12 @@ async def test_an_answer_that_breaks_off_is_no_reason(changes: Any, answer: Resp
     assert isinstance(await Api(answer).make(one), Retry)
 
 
-async def test_an_update_in_the_background_stays_there() -> None:
+async def test_what_follows_a_replay_is_not_overtaken_by_it_in_the_background() -> None:
     api = Api(profiles(profile(**OLD)), response(200))
     ended = await api.make(work(async_=True))
     assert isinstance(ended, Written)
     assert ended.outcome == "accepted"
-    assert "async=1" in api.calls[-1].query
+    assert "async=0" in api.calls[-1].query
 
 
 async def test_an_event_that_is_not_played_back_makes_one_call() -> None:

@@ -80,13 +80,14 @@ async def test_an_event_goes_on_with_the_trace_of_its_message(spans: Spans) -> N
 async def test_a_call_is_part_of_it_without_query_and_token(spans: Spans) -> None:
     await world(spans, http_response(200, PROFILES)).end(event(), **FROM)
     call, cause = spans.one(SpanKind.CLIENT), spans.one(SpanKind.CONSUMER)
-    assert call.name == "PUT put-profiles"
+    assert call.name == "PUT /database/{id}/profiles"
     assert call.parent == cause.context
     assert facts(call) == {
         "http.request.method": "PUT",
         "server.address": "api.copernica.com",
         "server.port": 443,
         "url.full": "https://api.copernica.com/v2/database/1234/profiles",
+        "url.template": "/database/{id}/profiles",
         "http.response.status_code": 200,
     }
     assert TOKEN not in "".join(span.to_json() for span in spans.ended)
@@ -139,6 +140,21 @@ async def test_an_event_that_goes_back_to_the_queue_ends_its_span(spans: Spans) 
     await traced.pass_time(0)
     assert facts(spans.one(SpanKind.PRODUCER))["error.type"] == "LinkLost"
     assert facts(spans.one(SpanKind.CONSUMER))["profile_sync.outcome"] == "handed-back"
+
+
+async def test_an_event_of_which_only_the_acknowledgement_was_lost_has_ended_before(
+    spans: Spans,
+) -> None:
+    first = World()
+    first.api.answers.append(profiles(profile()))
+    first.deliver(event(id="evt-1"))
+    await first.pass_time(2)
+    first.link.lose()
+    await first.worker.wind_up()
+    again = World(carried=first.worker.carried(), tracing=spans.tracing)
+    again.deliver(event(id="evt-1"), redelivered=True, headers={"x-delivery-count": 1})
+    await again.pass_time()
+    assert facts(spans.one(SpanKind.CONSUMER))["profile_sync.outcome"] == "ended-before"
 
 
 async def test_a_message_without_a_trace_begins_one(spans: Spans) -> None:
