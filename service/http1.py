@@ -133,8 +133,8 @@ class Connection(asyncio.Protocol):
         self._until_closed = names.isdisjoint({b"content-length", b"transfer-encoding"})
 
     def on_body(self, data: bytes) -> None:
-        """Keep a part of the body, up to the limit."""
-        if self._waiter is None:
+        """Keep a part of the body, up to the limit; one of an interim answer is nobody's."""
+        if self._waiter is None or self._status is None:
             return
         self._body.append(data)
         self._size += len(data)

@@ -89,6 +89,13 @@ async def test_an_interim_answer_is_passed_over() -> None:
     assert not wire.closing
 
 
+async def test_the_body_of_an_interim_answer_is_nobodys() -> None:
+    # There is no such status below 100; that its body is over the limit ended no exchange.
+    interim = b"HTTP/1.1 020 Odd\r\nContent-Length: 200\r\n\r\n" + b"x" * 200
+    answer, _ = await reply(interim + WHOLE)
+    assert answer == Reply(200, ((b"Content-Length", b"2"),), b"[]", cut=False)
+
+
 async def test_chunks_make_one_body() -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     answer, wire = await reply(head + b"2\r\n[{\r\n", b"2\r\n}]\r\n0\r\n\r\n")
