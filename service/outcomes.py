@@ -236,7 +236,8 @@ def _written(value: str) -> set[str]:
 
 
 def _on_one_line(text: str) -> str:
-    return " ".join(text.split())
+    """Take out what would break a line, or a terminal."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
 
 def _http_date(value: str) -> datetime | None:

@@ -311,6 +311,15 @@ def test_a_refusals_detail_is_short_and_on_one_line() -> None:
     assert "\n" not in verdict.detail
 
 
+@pytest.mark.parametrize("character", ["\0", "\x1b", "\x7f", "\x9b", "\u2028", "\u202e"], ids=ascii)
+def test_a_refusals_detail_has_nothing_that_a_terminal_obeys(character: str) -> None:
+    for answer in (error(f"no{character}[31mway"), response(413, f"no{character}way".encode())):
+        verdict = judged(answer)
+        assert isinstance(verdict, Refused)
+        assert verdict.detail.isprintable()
+        assert verdict.detail.endswith("way")
+
+
 def test_no_verdict_repeats_the_token() -> None:
     answers = [
         response(303, location=LOCATION),
