@@ -35,6 +35,14 @@ expected = [getattr(module, "__cached__", None) for module in list(sys.modules.v
 files = [cached for cached in expected if cached]
 print(json.dumps([len(files), [cached for cached in files if not os.path.exists(cached)]]))
 """
+# The kernel's own word for what a process may do, and folders that it may write to.
+_ALLOWED = """
+import json, os
+status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+told = {name: status[name].strip() for name in ("CapEff", "CapPrm", "CapBnd", "NoNewPrivs")}
+folders = ["/", "/tmp", "/var/tmp", "/run", "/opt", "/srv", "/usr/local/bin"]
+print(json.dumps([os.getuid(), told, [one for one in folders if os.access(one, os.W_OK)]]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +100,15 @@ def test_the_images_run_as_a_nobody_and_tell_what_they_are(
 
 def test_nothing_in_the_images_installs_or_builds(engine: Engine, images: dict[str, str]) -> None:
     assert [engine.ask(image, _TOOLS) for image in images.values()] == [[[], []]] * 2
+
+
+def test_they_run_with_nothing_allowed_and_nothing_writable(
+    engine: Engine, images: dict[str, str]
+) -> None:
+    none = "0" * 16
+    locked = {"CapEff": none, "CapPrm": none, "CapBnd": none, "NoNewPrivs": "1"}
+    for image in images.values():
+        assert engine.ask(image, _ALLOWED) == [65532, locked, []]
 
 
 @pytest.mark.parametrize(
