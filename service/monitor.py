@@ -3,15 +3,19 @@
 from collections.abc import Callable
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.web_protocol import RequestHandler
 
 from service.metrics import Metrics
+
+_MOST_CONNECTIONS = 64
 
 
 async def start_monitor(
     host: str, port: int, metrics: Metrics, why_not_ready: Callable[[], str | None]
-) -> web.AppRunner:
+) -> web.ServerRunner:
     """Serve until the returned runner's `cleanup()`.
+
+    Nothing here changes anything, whoever asks.
 
     Args:
         host: address to listen on.
@@ -23,24 +27,44 @@ async def start_monitor(
         OSError: the address cannot be used.
     """
 
-    def page(text: str, status: int = 200) -> web.Response:
-        return web.Response(text=text + "\n", status=status)
-
-    async def livez(_request: web.Request) -> web.Response:
-        return page("ok")
-
-    async def readyz(_request: web.Request) -> web.Response:
+    def readyz(_request: web.BaseRequest) -> web.Response:
         reason = why_not_ready()
-        return page("ok") if reason is None else page(reason, 503)
+        return _page("ok") if reason is None else _page(reason, 503)
 
-    async def scrape(request: web.Request) -> web.Response:
+    def scrape(request: web.BaseRequest) -> web.Response:
         body, content_type = metrics.page(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
 
-    handlers: dict[str, Handler] = {"/livez": livez, "/readyz": readyz, "/metrics": scrape}
-    app = web.Application()
-    app.add_routes([web.get(path, handler) for path, handler in handlers.items()])
-    runner = web.AppRunner(app, access_log=None)
+    pages: dict[str, Callable[[web.BaseRequest], web.Response]] = {
+        "/livez": lambda _: _page("ok"),
+        "/readyz": readyz,
+        "/metrics": scrape,
+    }
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        if (page := pages.get(request.path)) is None:
+            return _page("there are /livez, /readyz and /metrics", 404)
+        if request.method not in {"GET", "HEAD"}:
+            return _page("only GET and HEAD", 405, Allow="GET, HEAD")
+        return page(request)
+
+    runner = web.ServerRunner(_Server(answer, access_log=None))
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     return runner
+
+
+class _Server(web.Server):
+    """Takes every connection, and lets go of the oldest when there are too many.
+
+    Those that ask for ever and end no request must keep nobody out, nor take all files.
+    """
+
+    def __call__(self) -> RequestHandler:
+        if len(self.connections) >= _MOST_CONNECTIONS:
+            self.connections[0].force_close()
+        return super().__call__()
+
+
+def _page(text: str, status: int = 200, **headers: str) -> web.Response:
+    return web.Response(text=text + "\n", status=status, headers=headers)
