@@ -26,6 +26,7 @@ LONGEST_RETRY_AFTER = 300.0  # seconds; an API that asks for more is asked again
 
 _PROFILE_URL = re.compile(r"/profile/(\d+)/?(?:[?#]|$)", re.ASCII)
 _TOKEN = re.compile(r"access_token=[^&\s\"']*")
+_TAG = re.compile(r"<[^<>]*>|<")
 _LONGEST_TEXT = 20_000  # characters of an answer that are looked at
 _TIMESTAMP = "%Y-%m-%d %H:%M:%S"
 
@@ -207,7 +208,7 @@ def _values(update: ProfileUpdate) -> set[str]:
 
 
 def _without(values: Collection[str], message: str) -> str:
-    """Strip what the sender wrote, and any token, from a text of the API; at most 200 characters.
+    """Strip what the sender wrote, any token and all markup from a text; at most 200 characters.
 
     A dead letter's headers are read by more people than its body.
     """
@@ -218,7 +219,7 @@ def _without(values: Collection[str], message: str) -> str:
             message = message.replace(form, "***")
         elif form:
             message = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "***", message)
-    return message[:200]
+    return _on_one_line(_TAG.sub(" ", message))[:200]
 
 
 def _written(value: str) -> set[str]:

@@ -320,6 +320,21 @@ def test_a_refusals_detail_has_nothing_that_a_terminal_obeys(character: str) -> 
         assert verdict.detail.endswith("way")
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("no <script>alert(1)</script> way", "no alert(1) way"),
+        ("no <img src=x onerror=alert(1)> way", "no way"),
+        ("no <<b>script> way", "no script> way"),
+        ("no <script src=//127.0.0.1/x", "no script src=//127.0.0.1/x"),
+    ],
+)
+def test_a_refusals_detail_has_no_markup(said: str, kept: str) -> None:
+    verdict = judged(error(said))
+    assert isinstance(verdict, Refused)
+    assert verdict.detail == kept
+
+
 def test_no_verdict_repeats_the_token() -> None:
     answers = [
         response(303, location=LOCATION),
@@ -561,7 +576,7 @@ def test_a_refusal_shows_no_value_however_it_is_written(
         (b"", "status 400"),
         (b"no a1 for b2, but a1b2", "status 400: no *** for ***, but a1b2"),
         (b"y" * 30_000, "status 400: " + "y" * 200),
-        (b"no <b>good</b>", "status 400: no <b>good</b>"),
+        (b"no <b>good</b>", "status 400: no good"),
         (b'{"error":"John is\n locked"}', 'status 400: {"error":"*** is locked"}'),
         (b"see /x?access_token=tok-3f9c", "status 400: see /x?access_token=***"),
         (b"\xff", "status 400: \ufffd"),
