@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_EXTERNAL = "auth_mechanism=external"
 
 
 def split_amqp_urls(value: str) -> list[str]:
@@ -26,16 +27,40 @@ def amqp_urls(value: SecretStr) -> SecretStr:
                 parts.scheme in {"amqp", "amqps"}
                 and parts.hostname
                 and parts.port != 0
-                and not parts.query
+                and (not parts.query or _may_be_external(url))
                 and not parts.fragment
             )
         except ValueError:
             usable = False
         if not usable:
             raise ValueError(
-                "write amqp://user:password@host:5672/vhost, several with commas; without ?options"
+                "write amqp://user:password@host:5672/vhost, several with commas; without ?options "
+                f"but in amqps://host:5671/vhost?{_EXTERNAL}, which has no password"
             )
     return value
+
+
+def external(url: str) -> bool:
+    """Tell whether the client certificate is the login, in place of a password.
+
+    Source: RabbitMQ documentation, "URI Query Parameters".
+    """
+    return urlsplit(url).query.lower() == _EXTERNAL
+
+
+def _may_be_external(url: str) -> bool:
+    parts = urlsplit(url)
+    return external(url) and parts.scheme == "amqps" and parts.password is None
+
+
+def need_no_certificate(urls: str) -> None:
+    """See that no node takes a client certificate for the login.
+
+    Raises:
+        ValueError: one does.
+    """
+    if any(external(url) for url in split_amqp_urls(urls)):
+        raise ValueError(f"is required with ?{_EXTERNAL} in AMQP_URL")
 
 
 def virtual_host(url: str) -> str:
@@ -44,8 +69,9 @@ def virtual_host(url: str) -> str:
 
 
 def user(url: str) -> str:
-    """Tell the user of an AMQP URL."""
-    return unquote(urlsplit(url).username or "guest")
+    """Tell the user of an AMQP URL; RabbitMQ alone knows whom it takes a certificate for."""
+    default = "the user of AMQP_CERT_FILE" if external(url) else "guest"
+    return unquote(urlsplit(url).username or default)
 
 
 def any_encrypted(urls: str) -> bool:

@@ -14,9 +14,11 @@ from pika.adapters.utils.connection_workflow import (
     AMQPConnectorPhaseErrorBase,
 )
 from pika.channel import Channel
+from pika.credentials import ExternalCredentials
 from pika.exceptions import (
     AMQPConnectionError,
     AMQPHeartbeatTimeout,
+    AuthenticationError,
     ChannelClosed,
     ChannelClosedByClient,
     ConnectionClosed,
@@ -26,7 +28,7 @@ from pika.exceptions import (
     StreamLostError,
 )
 
-from service import tls
+from service import addresses, tls
 from service.frames import without_headers
 
 log = structlog.get_logger()
@@ -117,7 +119,10 @@ class Line:
         Raises:
             LinkLost: with the reason in words.
         """
-        parameters = pika.URLParameters(url)
+        by_certificate = addresses.external(url)
+        parameters = pika.URLParameters(url.partition("?")[0])
+        if by_certificate:
+            parameters.credentials = ExternalCredentials()
         parameters.heartbeat = heartbeat
         parameters.blocked_connection_timeout = None
         parameters.connection_attempts = 1
@@ -130,7 +135,7 @@ class Line:
             broken_by = self.connection.broken_by
             if isinstance(broken_by, ssl.SSLError) and tls.to_mend(broken_by):
                 error = broken_by
-            self.lose(_words(error, parameters.host, encrypted is not None))
+            self.lose(_words(error, parameters.host, encrypted is not None, by_certificate))
 
         self._end = end
         lose = self.guarded(lambda _closed, error: end(error))
@@ -296,12 +301,18 @@ def _resolve(future: asyncio.Future[Any]) -> Callable[..., None]:
     return resolve
 
 
-def _words(error: BaseException, server: str, encrypted: bool) -> str:
+def _words(error: BaseException, server: str, encrypted: bool, by_certificate: bool) -> str:
     """Say why a connection or a channel ended, without the URL, which holds the password."""
     error = _innermost(error)
     match error:
         case ProbableAuthenticationError():
-            return "RabbitMQ refused the user name or the password"
+            unknown = "RabbitMQ has no user of the client certificate's name"
+            return unknown if by_certificate else "RabbitMQ refused the user name or the password"
+        case AuthenticationError():
+            return (
+                "RabbitMQ takes no certificate for a login: it needs the plugin "
+                "rabbitmq_auth_mechanism_ssl, and EXTERNAL among its auth_mechanisms"
+            )
         case ProbableAccessDeniedError():
             return "RabbitMQ refused the virtual host: missing, or not allowed for this user"
         case ChannelClosed(reply_text=text) if "inequivalent arg" in text:

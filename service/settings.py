@@ -82,7 +82,8 @@ class Settings(BaseSettings):
     )
     amqp_url: Annotated[SecretStr, AfterValidator(addresses.amqp_urls)] = Field(
         default=SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F"),
-        description="RabbitMQ; several nodes separated by commas are tried in turn",
+        description="RabbitMQ; several nodes separated by commas are tried in turn. With "
+        "`?auth_mechanism=external` on an amqps URL the client certificate is the login",
     )
     amqp_ca_file: File = Field(
         default=None,
@@ -257,6 +258,8 @@ class Settings(BaseSettings):
         urls = info.data.get("amqp_url")
         if value and urls and not addresses.any_encrypted(urls.get_secret_value()):
             raise ValueError("has no use: no URL in AMQP_URL begins with amqps://")
+        if info.field_name == "amqp_cert_file" and not value and urls:
+            addresses.need_no_certificate(urls.get_secret_value())
         if value and info.field_name != "amqp_key_file":
             tls.trusting(value)  # a client certificate can be read as a CA's is
         return value

@@ -43,6 +43,10 @@ class Authority:
             case _:
                 raise ValueError(kind)
 
+    def issue_to(self, name: str) -> trustme.LeafCert:
+        """Make a client's certificate with a common name."""
+        return self._ca.issue_cert("localhost", common_name=name)
+
     def context(self, kind: str = "good") -> ssl.SSLContext:
         """Make a server's context, which shows such a certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

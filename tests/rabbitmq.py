@@ -54,7 +54,8 @@ class Node(Broker):
         `version` is 4, or none for the installed RabbitMQ. A node of a cluster shares a ground
         with the others, who keep it, and joins its peer at its first start. With `certificates`,
         the contents of `ca.pem`, `certificate.pem` and `key.pem`, the node takes TLS on a port of
-        its own too, from clients with a certificate of that CA. Raises MissingRabbitMQ.
+        its own too, from clients with a certificate of that CA, whose common name may be the
+        login. Raises MissingRabbitMQ.
         """
         self._own_ground = ground is None
         self._ground = ground or Ground(find_server(version))
@@ -206,7 +207,10 @@ class Node(Broker):
         if folder.exists():
             return folder
         folder.mkdir()
-        (folder / "enabled_plugins").write_text("[rabbitmq_management,rabbitmq_prometheus].\n")
+        plugins = ["rabbitmq_management", "rabbitmq_prometheus"]
+        if self._certificates:
+            plugins.append("rabbitmq_auth_mechanism_ssl")
+        (folder / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
         (folder / "advanced.config").write_text("[{rabbit,[{quorum_tick_interval,500}]}].\n")
         settings = [
             f"listeners.tcp.private = {HOST}:{self._ports.amqp}",
@@ -232,6 +236,9 @@ class Node(Broker):
                 f"ssl_options.keyfile = {inside / 'key.pem'}",
                 "ssl_options.verify = verify_peer",
                 "ssl_options.fail_if_no_peer_cert = true",
+                "auth_mechanisms.1 = PLAIN",
+                "auth_mechanisms.2 = EXTERNAL",
+                "ssl_cert_login_from = common_name",
             ]
         (folder / "rabbitmq.conf").write_text("".join(f"{line}\n" for line in settings))
         return folder

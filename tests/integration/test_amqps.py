@@ -130,6 +130,35 @@ async def test_a_client_certificate_that_is_refused_is_named(
     assert refused or words == UNEXPLAINED
 
 
+async def test_a_certificate_is_the_login_of_the_user_that_it_names(
+    node: Node, certificates: Certificates, tmp_path: Path
+) -> None:
+    write_pair(AUTHORITY.issue_to("by-certificate"), tmp_path)
+    url = node.amqps_url.replace("guest:guest@", "") + "?auth_mechanism=external"
+    assert await refusal(url, certificates) == (
+        "RabbitMQ has no user of the client certificate's name"
+    )
+    node.api("PUT", "/users/by-certificate", {"password_hash": "", "tags": ""})
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    node.api("PUT", "/permissions/%2F/by-certificate", everything)
+    assert await works(url, certificates)
+
+
+async def test_a_node_that_takes_no_certificate_for_a_login_is_named(
+    node: Node, certificates: Certificates
+) -> None:
+    url = node.amqps_url.replace("guest:guest@", "") + "?auth_mechanism=external"
+    node.control("eval", "application:set_env(rabbit, auth_mechanisms, ['PLAIN']).")
+    try:
+        assert await refusal(url, certificates) == (
+            "RabbitMQ takes no certificate for a login: it needs the plugin "
+            "rabbitmq_auth_mechanism_ssl, and EXTERNAL among its auth_mechanisms"
+        )
+    finally:
+        both = "['PLAIN', 'EXTERNAL']"
+        node.control("eval", f"application:set_env(rabbit, auth_mechanisms, {both}).")
+
+
 async def test_tls_and_plain_ports_are_told_apart(node: Node, certificates: Certificates) -> None:
     plain_port = node.amqp_url().replace("amqp:", "amqps:")
     assert await refusal(plain_port, certificates) == (

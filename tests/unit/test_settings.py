@@ -460,6 +460,23 @@ def test_the_broker_has_no_options_beside_the_settings(
         Settings.load()
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://host/%2F?auth_mechanism=external",
+        "amqps://user:password@host/%2F?auth_mechanism=external",
+        "amqps://host/%2F?auth_mechanism=plain",
+        "amqps://host/%2F?auth_mechanism=external&heartbeat=5",
+    ],
+)
+def test_only_a_certificate_is_a_login_without_a_password(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("PROFILE_SYNC_AMQP_URL", url)
+    with pytest.raises(WrongSettings, match="which has no password"):
+        Settings.load()
+
+
 def test_forgives_a_slash_too_many_and_another_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROFILE_SYNC_API_URL", "https://api.copernica.com/v3/")
     monkeypatch.setenv("PROFILE_SYNC_LOG_LEVEL", "WARNING")
@@ -533,6 +550,17 @@ class TestTheFilesForTLS:
         assert faults(monkeypatch, **files) == [
             "PROFILE_SYNC_AMQP_KEY_FILE: there is no key in it (in PEM form, not encrypted)"
         ]
+
+    def test_are_needed_where_they_are_the_login(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        url = "amqps://rabbit-1,amqps://rabbit-2/%2F?auth_mechanism=External"
+        assert faults(monkeypatch, AMQP_URL=url) == [
+            "PROFILE_SYNC_AMQP_CERT_FILE: is required with ?auth_mechanism=external in AMQP_URL"
+        ]
+        certificate, key = write_pair(AUTHORITY.issue(), tmp_path)
+        files = {"AMQP_CERT_FILE": certificate, "AMQP_KEY_FILE": key}
+        assert loaded(monkeypatch, AMQP_URL=url, **files).amqp_certificates.key == key
 
     def test_are_paths_and_not_what_is_in_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
         pem = AUTHORITY.pem().decode()
