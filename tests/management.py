@@ -31,9 +31,13 @@ class Broker:
     """A running RabbitMQ, reached over AMQP and its management API."""
 
     def __init__(self, amqp: str, management: str) -> None:
-        """Take an AMQP URL, whose path is ignored, and the management plugin's base URL."""
+        """Take an AMQP URL, whose path is ignored, and the management plugin's base URL.
+
+        Metrics for Prometheus are thought to be where its plugin serves them by default.
+        """
         self._amqp = urlsplit(amqp)
         self.management_url = management.rstrip("/")
+        self.prometheus_url = f"http://{_in_url(self._amqp.hostname)}:15692/metrics"
         self.user = unquote(self._amqp.username or GUEST)
         password = unquote(self._amqp.password or GUEST)
         self._login = b64encode(f"{self.user}:{password}".encode()).decode()
@@ -46,9 +50,8 @@ class Broker:
         amqp = environ.get("PROFILE_SYNC_TEST_AMQP_URL")
         if not amqp:
             return None
-        host = urlsplit(amqp).hostname or HOST
         management = environ.get("PROFILE_SYNC_TEST_MANAGEMENT_URL")
-        return cls(amqp, management or f"http://{f'[{host}]' if ':' in host else host}:15672")
+        return cls(amqp, management or f"http://{_in_url(urlsplit(amqp).hostname)}:15672")
 
     def amqp_url(self, vhost: str = "/") -> str:
         """Return the AMQP URL of a virtual host, its name percent-encoded."""
@@ -140,6 +143,10 @@ class Vhost:
     def close_connections(self) -> int:
         """Close the connections, as Broker.close_connections does, and return their number."""
         return self.broker.close_connections(self.name)
+
+
+def _in_url(host: str | None) -> str:
+    return f"[{host}]" if host and ":" in host else host or HOST
 
 
 def _part(name: str) -> str:

@@ -27,13 +27,19 @@ def eventually(true: Callable[[], bool], within: float = 10) -> bool:
 
 
 class Program:
-    """A Python program of this project in a process group of its own, its output in a file."""
+    """A program in a process group of its own, its output in a file; else told, one in Python."""
 
-    def __init__(self, arguments: Sequence[str], output: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        output: Path,
+        env: Mapping[str, str],
+        executable: str = sys.executable,
+    ) -> None:
         self._output = output
         with output.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, *arguments],
+                [executable, *arguments],
                 env=dict(env),
                 stdin=subprocess.DEVNULL,
                 stdout=file,

@@ -1,7 +1,8 @@
-"""A Prometheus of the test's own: it scrapes what it is told, and answers queries."""
+"""A Prometheus of one's own: it scrapes what it is told, judges by rules, and answers queries."""
 
+import json
+import os
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -9,77 +10,128 @@ from typing import Any, Self
 
 import httpx
 
-from tests.programs import eventually
+from tests.alerts import CONFIG, RULES, read
+from tests.programs import Program
 from tests.rabbitmq import free_ports
 
 PROGRAM = shutil.which("prometheus")
 
-_JOB = """\
-- job_name: {name}
-  metrics_path: {path}
-  params: {params}
-  static_configs: [{{targets: {targets}}}]
-"""
 
+class Source:
+    """A Prometheus that runs at an address."""
 
-class Prometheus:
-    """Prometheus on a free port, its storage in a folder of the test's, while the context lasts."""
-
-    def __init__(self, folder: Path, *jobs: str) -> None:
-        """Write the configuration; entering the context starts the program."""
-        self._folder = folder
-        self.url = f"http://127.0.0.1:{free_ports(1)[0]}"
-        (folder / "prometheus.yml").write_text(
-            "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n" + "".join(jobs)
-        )
-
-    def __enter__(self) -> Self:
-        assert PROGRAM is not None
-        with (self._folder / "prometheus.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    PROGRAM,
-                    f"--config.file={self._folder / 'prometheus.yml'}",
-                    f"--storage.tsdb.path={self._folder / 'data'}",
-                    f"--web.listen-address={self.url.removeprefix('http://')}",
-                ],
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        if not eventually(self._is_ready, 30):
-            self.__exit__()
-            raise AssertionError((self._folder / "prometheus.log").read_text()[-4000:])
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
+    def __init__(self, url: str) -> None:
+        self.url = url
 
     def query(self, expr: str) -> list[dict[str, Any]]:
         """Return the series that a query gives now, as the API tells them."""
-        series: list[dict[str, Any]] = self._get("query", {"query": expr})["result"]
+        series: list[dict[str, Any]] = self._get("query", query=expr)["result"]
         return series
 
     def values(self, label: str, series: str) -> list[str]:
         """Return the values of a label in some series."""
-        values: list[str] = self._get(f"label/{label}/values", {"match[]": series})
+        values: list[str] = self._get(f"label/{label}/values", **{"match[]": series})
         return values
 
-    def _get(self, what: str, parameters: Mapping[str, str]) -> Any:
-        answer = httpx.get(f"{self.url}/api/v1/{what}", params=dict(parameters), trust_env=False)
-        assert answer.status_code == 200, answer.text
-        return answer.json()["data"]
+    def targets(self) -> dict[str, str]:
+        """Return the health of what it scrapes by job; `up` if the last scrape succeeded."""
+        active = self._get("targets")["activeTargets"]
+        return {target["labels"]["job"]: target["health"] for target in active}
 
-    def _is_ready(self) -> bool:
+    def alerts(self) -> dict[str, str]:
+        """Return the state of each alert that it has rules for: inactive, pending or firing."""
+        groups = self._get("rules", type="alert")["groups"]
+        return {rule["name"]: rule["state"] for group in groups for rule in group["rules"]}
+
+    def page(self, name: str) -> str:
+        """Return the URL of a page for people: Debian's are elsewhere than others'."""
+        first = httpx.get(self.url, trust_env=False, follow_redirects=True)
+        return str(first.url.join(name))
+
+    def is_ready(self) -> bool:
+        """Tell whether it answers queries."""
         with suppress(httpx.TransportError):
             return httpx.get(f"{self.url}/-/ready", trust_env=False).status_code == 200
         return False
 
+    def _get(self, what: str, **parameters: str) -> Any:
+        answer = httpx.get(f"{self.url}/api/v1/{what}", params=parameters, trust_env=False)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]
 
-def job(name: str, path: str, *urls: str, params: Mapping[str, Sequence[str]] | None = None) -> str:
-    """Write a job that scrapes a path at some `http://host:port`."""
-    targets = [url.removeprefix("http://") for url in urls]
-    chosen = {key: list(values) for key, values in (params or {}).items()}
-    return _JOB.format(name=name, path=path, targets=targets, params=chosen)
+
+class Prometheus(Source):
+    """Prometheus on a free port, its storage in an empty folder; entering waits until it is up."""
+
+    def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
+        """Start the program, which reads the configuration from the folder."""
+        assert PROGRAM is not None
+        super().__init__(f"http://127.0.0.1:{free_ports(1)[0]}")
+        (folder / "prometheus.yml").write_text(json.dumps(config))
+        arguments = [
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address={self.url.removeprefix('http://')}",
+        ]
+        self.program = Program(arguments, folder / "prometheus.log", os.environ, PROGRAM)
+
+    def __enter__(self) -> Self:
+        try:
+            self.program.wait_until(self.is_ready, "ready", 30)
+        except BaseException:
+            self.program.kill()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.program.kill()
+
+
+def config(*jobs: Mapping[str, Any]) -> dict[str, Any]:
+    """Configure a Prometheus that runs some jobs each second."""
+    return {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "scrape_configs": list(jobs),
+    }
+
+
+def job(
+    name: str, path: str, *urls: str, params: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any]:
+    """Describe a job that scrapes a path at some `http://host:port`."""
+    return {
+        "job_name": name,
+        "metrics_path": path,
+        "params": dict(params or {}),
+        "static_configs": [{"targets": [_address(url) for url in urls]}],
+    }
+
+
+def example(
+    rules: Path, service_url: str, rabbitmq_url: str, vhost: str, interval: str = "1s"
+) -> dict[str, Any]:
+    """Give the example of deploy/prometheus, with what is here in place of its addresses.
+
+    There is no Alertmanager, and all is asked and judged once an interval.
+    """
+    given = read(CONFIG)
+    own, broker = given["scrape_configs"]
+    own["static_configs"] = [{"targets": [_address(service_url)]}]
+    broker["static_configs"] = [{"targets": [_address(rabbitmq_url)]}]
+    broker["params"]["vhost"] = [vhost]
+    given["global"] |= {
+        "scrape_interval": interval,
+        "scrape_timeout": interval,
+        "evaluation_interval": interval,
+    }
+    del given["alerting"]
+    return {**given, "rule_files": [str(rules)]}
+
+
+def rules_for(vhost: str) -> str:
+    """Give the rules of deploy/prometheus for a virtual host."""
+    return RULES.read_text().replace('vhost="/"', f'vhost="{vhost}"')
+
+
+def _address(url: str) -> str:
+    return httpx.URL(url).netloc.decode()

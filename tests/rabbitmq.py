@@ -65,13 +65,13 @@ class Node(Broker):
         self._ports = _Ports(*free_ports(5))
         self._id = secrets.token_hex(4)
         self.name = f"profile-sync-{self._id}@localhost"
-        self.prometheus_url = f"http://{HOST}:{self._ports.prometheus}/metrics"
         self._process: subprocess.Popen[bytes] | None = None
         self._frozen = False
         super().__init__(
             f"amqp://{GUEST}:{GUEST}@{HOST}:{self._ports.amqp}",
             f"http://{HOST}:{self._ports.management}",
         )
+        self.prometheus_url = f"http://{HOST}:{self._ports.prometheus}/metrics"
 
     def __enter__(self) -> Self:
         try:

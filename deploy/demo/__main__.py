@@ -11,7 +11,7 @@ from typing import Any
 
 from pika.exceptions import AMQPError
 
-from deploy.demo import checks
+from deploy.demo import checks, observe
 from deploy.demo.cases import DATABASE, Case, UnusableFolder, read
 from deploy.demo.keep import show_results, tell_addresses
 from deploy.demo.meters import PREFIX, moved
@@ -40,15 +40,18 @@ def main() -> int:
     options = _options()
     folder: Path = options.events.resolve()
     os.chdir(ROOT)
+    kept = options.keep or options.observe
     signals, screen, stack = Signals(), Screen(), ExitStack()
     try:
         groups = read(folder)
         try:
-            stage = _introduce(screen, signals, stack, Api(options.put_result, options.api_version))
-            differences = _story(screen, stage, groups, options.keep)
-            if options.keep:
+            stage = _introduce(screen, signals, stack, options)
+            differences = _story(screen, stage, groups, kept)
+            if kept:
                 _conclude(screen, groups, differences)
                 tell_addresses(screen, stage, folder / f"{groups[0][0].name}.json")
+                if stage.prometheus:
+                    observe.tell(screen, stage.prometheus, stage.standin.url)
                 show_results(stage, lambda arrival: _show(screen, arrival, "published elsewhere"))
         finally:
             with signals.held():
@@ -77,6 +80,11 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     parser.add_argument(
+        "--observe",
+        action="store_true",
+        help="like --keep, with a Prometheus that has the rules of deploy/prometheus",
+    )
+    parser.add_argument(
         "--put-result",
         choices=["list", "empty"],
         default="list",
@@ -100,11 +108,16 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _introduce(screen: Screen, signals: Signals, stack: ExitStack, api: Api) -> Stage:
+def _introduce(
+    screen: Screen, signals: Signals, stack: ExitStack, options: argparse.Namespace
+) -> Stage:
+    if options.observe:
+        observe.need_prometheus()
     screen.title("profile-sync: events in, API calls out, the returned profiles back")
     screen.text("event → RabbitMQ → profile-sync → PUT .../profiles → RabbitMQ → result", "dim", 2)
     screen.text()
-    return set_up(screen, signals, stack, api)
+    api = Api(options.put_result, options.api_version)
+    return set_up(screen, signals, stack, api, observed=options.observe)
 
 
 def _story(screen: Screen, stage: Stage, groups: list[list[Case]], kept: bool) -> Differences:
@@ -232,6 +245,7 @@ def _show_next(screen: Screen, kept: bool) -> None:
     screen.pair("deploy/demo/events/", "the events; expected.toml says why each ends so", 30)
     if not kept:
         screen.pair("./dev demo --keep", "the same, left running: send your own events", 30)
+        screen.pair("./dev demo --observe", "... and with Prometheus: graphs and alerts", 30)
     screen.pair("./dev demo --put-result empty", "an API that answers a PUT without profiles", 30)
     screen.pair("./dev demo --api-version 4", "the API's newest version, with its JWT", 30)
     screen.pair("README.md", "events, results, dead letters, settings, limits", 30)

@@ -1,13 +1,13 @@
 """`--keep`: everything stays up, its addresses are told, and results are shown as they come."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 from urllib.parse import quote, urlsplit
 
 from deploy.demo.cases import DATABASE
-from deploy.demo.programs import PREFIX, TOKEN
+from deploy.demo.programs import PREFIX, TOKEN, Interrupted
 from deploy.demo.screen import Screen
 from deploy.demo.sender import RESULTS, Arrival
 from deploy.demo.stage import Stage
@@ -41,16 +41,21 @@ def tell_addresses(screen: Screen, stage: Stage, event: Path) -> None:
     print(flush=True)
 
 
-def show_results(stage: Stage, show: Callable[[Arrival], None]) -> NoReturn:
-    """Show results until a signal comes.
+def show_results(stage: Stage, show: Callable[[Arrival], None]) -> None:
+    """Show results until Ctrl-C, which is how it is meant to end.
 
     Raises:
         DemoFailed: a program has ended.
+        Interrupted: by SIGTERM.
     """
-    while True:
-        for arrival in stage.sender.arrivals(0.5):
-            show(arrival)
-        stage.check()
+    try:
+        while True:
+            for arrival in stage.sender.arrivals(0.5):
+                show(arrival)
+            stage.check()
+    except Interrupted as interrupted:
+        if interrupted.number != signal.SIGINT:
+            raise
 
 
 def _login(amqp_url: str) -> tuple[str, str]:

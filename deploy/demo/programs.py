@@ -32,6 +32,7 @@ class Interrupted(BaseException):
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
+        self.number = number
         self.exit_code = 128 + number
 
 
@@ -128,7 +129,7 @@ class StandIn:
         Raises:
             DemoFailed: with the end of its output.
         """
-        _wait(self.program, lambda: bool(self.program.log()), "listening")
+        wait(self.program, lambda: bool(self.program.log()), "listening")
 
     @property
     def url(self) -> str:
@@ -174,7 +175,7 @@ class Service:
         Raises:
             DemoFailed: with the end of its log.
         """
-        _wait(self.program, self._ready, "ready")
+        wait(self.program, self._ready, "ready")
 
     def metrics(self) -> str:
         """Return the page that Prometheus would scrape."""
@@ -214,7 +215,12 @@ def end(program: Program) -> None:
         program.kill()
 
 
-def _wait(program: Program, ready: Callable[[], bool], what: str) -> None:
+def wait(program: Program, ready: Callable[[], bool], what: str) -> None:
+    """Return when a program is ready.
+
+    Raises:
+        DemoFailed: it has ended, or took over 30 seconds; with the end of its output.
+    """
     try:
         program.wait_until(ready, what, 30)
     except AssertionError as error:

@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from deploy.demo import observe
 from deploy.demo.programs import (
     LATENCY,
     Api,
@@ -18,33 +20,40 @@ from deploy.demo.programs import (
     end,
     is_private,
     rabbitmq,
+    wait,
 )
 from deploy.demo.screen import Screen
 from deploy.demo.sender import Sender
+from tests.prometheus import Prometheus
 from tests.rabbitmq import Vhost
 
 # The API's dates are whole seconds: a profile that is changed in its first one looks new.
 _FIRST_SECOND = 1.1
 
-_Program = TypeVar("_Program", StandIn, Service)
+_Program = TypeVar("_Program", StandIn, Service, Prometheus)
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What runs."""
+    """What runs; Prometheus if it was asked for."""
 
     vhost: Vhost
     standin: StandIn
     service: Service
     sender: Sender
+    prometheus: Prometheus | None
 
     def check(self) -> None:
         """Raise DemoFailed, with the end of its log, if a program has ended."""
         check_running("service", self.service.program)
         check_running("stand-in", self.standin.program)
+        if self.prometheus:
+            check_running("Prometheus", self.prometheus.program)
 
 
-def set_up(screen: Screen, signals: Signals, stack: ExitStack, api: Api) -> Stage:
+def set_up(
+    screen: Screen, signals: Signals, stack: ExitStack, api: Api, *, observed: bool
+) -> Stage:
     """Start all of it; `stack` ends it.
 
     Raises:
@@ -68,6 +77,11 @@ def set_up(screen: Screen, signals: Signals, stack: ExitStack, api: Api) -> Stag
     with screen.step("service", "profile-sync run, a process of its own"):
         service = start(lambda: Service(folder, vhost.amqp_url, standin.url, api.version))
         service.wait_ready()
+    prometheus = None
+    if observed:
+        with screen.step("Prometheus", "asks both each second, and judges by deploy/prometheus"):
+            prometheus = start(lambda: observe.start(folder, service.url, vhost))
+            wait(prometheus.program, partial(observe.sees, prometheus), "observing")
     time.sleep(max(0.0, _FIRST_SECOND - standin.age()))
     sender = stack.enter_context(closing(Sender(vhost.amqp_url)))
-    return Stage(vhost, standin, service, sender)
+    return Stage(vhost, standin, service, sender, prometheus)

@@ -13,7 +13,7 @@ from tests import prometheus
 from tests.integration.conftest import Mail, wait_for
 from tests.integration.test_service import event
 from tests.programs import Service, StandIn, eventually
-from tests.prometheus import Prometheus, job
+from tests.prometheus import Prometheus, config, job
 from tests.rabbitmq import Broker, Node, Vhost
 
 pytestmark = [
@@ -101,7 +101,7 @@ def board(replicas: Replicas, broker: Broker, vhost: Vhost, tmp_path: Path) -> I
         job("detailed", "/metrics/detailed", rabbitmq, params=families),
         job("per-object", "/metrics/per-object", rabbitmq),
     ]
-    with Prometheus(tmp_path, *jobs) as source:
+    with Prometheus(tmp_path, config(*jobs)) as source:
         yield Board(source)
 
 

@@ -10,9 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
+from tests import prometheus
+from tests.alerts import alerts
+from tests.prometheus import Source
 from tests.rabbitmq import Broker
 
 ROOT = Path(__file__).parents[2]
@@ -78,13 +82,13 @@ def demo(tmp_path: Path, broker: Broker) -> Iterator[Start]:
     """Run the demo, on the tests' RabbitMQ or on a private node of its own."""
     started: list[Demo] = []
 
-    def start(*options: str, private: bool = False) -> Demo:
+    def start(*options: str, private: bool = False, **variables: str) -> Demo:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("PROFILE_SYNC")
         }
         folder = tmp_path / "run"
         folder.mkdir()
-        environment["TMPDIR"] = str(folder)
+        environment |= {"TMPDIR": str(folder), **variables}
         if not private:
             environment["PROFILE_SYNC_TEST_AMQP_URL"] = broker.amqp_url()
             environment["PROFILE_SYNC_TEST_MANAGEMENT_URL"] = broker.management_url
@@ -174,15 +178,49 @@ def test_an_event_without_an_expectation_is_refused_at_once(demo: Start, tmp_pat
     assert "99-new needs both a file and an expectation" in run.output
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_kept_until_a_signal(demo: Start, number: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "last"),
+    [
+        (signal.SIGINT, 0, "nothing is left running."),
+        (signal.SIGTERM, 143, "Everything that the demo started has ended."),
+    ],
+)
+def test_kept_until_a_signal(demo: Start, number: signal.Signals, code: int, last: str) -> None:
     run = demo("--keep")
     run.wait_for("service.log")
     assert "./dev run dead-letters list" in run.output
     run.process.send_signal(number)
     assert run.exit_code() == code
-    assert "Everything that the demo started has ended." in run.output
+    assert run.output.splitlines()[-1].endswith(last)
     run.assert_nothing_left()
+
+
+@pytest.mark.skipif(prometheus.PROGRAM is None, reason="needs the program prometheus")
+def test_observed_by_prometheus_with_the_rules_until_ctrl_c(demo: Start) -> None:
+    run = demo("--observe", private=True)
+    run.wait_for("mend it")
+    found = re.search(r"^Prometheus watches: (http\S+)$", run.output, re.MULTILINE)
+    assert found
+    source = Source(found[1])
+    jobs = {"profile-sync": "up", "profile-sync-rabbitmq": "up"}
+    run.watch(lambda: source.targets() == jobs)
+    run.watch(lambda: source.alerts()["ProfileSyncDeadLetters"] == "firing")
+    assert source.alerts().keys() == alerts().keys()
+    for page in ("alerts", "targets", "graphs"):
+        address = re.search(rf"^  {page} +(http\S+)", run.output, re.MULTILINE)
+        assert address
+        assert httpx.get(address[1], trust_env=False).status_code == 200
+    run.process.send_signal(signal.SIGINT)
+    assert run.exit_code() == 0
+    assert run.output.splitlines()[-1].endswith("nothing is left running.")
+    run.assert_nothing_left()
+
+
+def test_without_prometheus_it_says_how_to_get_it(demo: Start, tmp_path: Path) -> None:
+    run = demo("--observe", PATH=str(tmp_path))
+    assert run.exit_code() == 1
+    assert "Prometheus is not installed" in run.output
+    assert "apt-get install prometheus" in run.output
 
 
 def test_a_sent_event_shows_while_it_is_kept(demo: Start) -> None:
@@ -198,7 +236,7 @@ def test_a_sent_event_shows_while_it_is_kept(demo: Start) -> None:
     subprocess.run(["/bin/sh", "-c", script], cwd=ROOT, check=True, capture_output=True)
     run.wait_for("published elsewhere")
     run.process.send_signal(signal.SIGINT)
-    assert run.exit_code() == 130
+    assert run.exit_code() == 0
 
 
 def test_a_service_that_dies_ends_the_demo_with_its_log(demo: Start) -> None:
