@@ -31,13 +31,13 @@ def quoted(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("alert", alerts())
-def test_an_alert_says_what_is_wrong_and_where_to_read_on(alert: str) -> None:
+def test_an_alert_says_what_is_wrong_and_what_to_do_first(alert: str) -> None:
     rule = alerts()[alert]
     assert rule["labels"]["severity"] in ("page", "ticket")
     notes = rule["annotations"]
     assert notes.keys() == {"summary", "description", "runbook_url"}
     assert notes["summary"][-1] not in ".!"
-    assert notes["description"].endswith(".")
+    assert re.search(r"\. First: [a-z][^.?]+\.$", notes["description"])
     assert notes["runbook_url"] == "{{ $externalLabels.runbooks }}#" + alert.lower()
 
 
