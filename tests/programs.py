@@ -142,6 +142,18 @@ class StandIn(Program):
         """End the faults."""
         self._control("DELETE", "faults")
 
+    def replace_token(self, token: str) -> None:
+        """Take another access token from now on, and no longer the one before."""
+        self._control("PUT", "token", {"token": token})
+
+    def freeze(self) -> None:
+        """Stop its clock (SIGSTOP): connections are taken and nothing is answered."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on (SIGCONT)."""
+        self.process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """End the stand-in, so that its address refuses connections."""
         self.terminate(10)

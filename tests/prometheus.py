@@ -48,6 +48,11 @@ class Source:
         first = httpx.get(self.url, trust_env=False, follow_redirects=True)
         return str(first.url.join(name))
 
+    def has_fired(self, alert: str, within: float) -> bool:
+        """Tell whether an alert has fired in the last seconds, and be it for a moment."""
+        series = f'ALERTS{{alertname="{alert}", alertstate="firing"}}'
+        return bool(self.query(f"last_over_time({series}[{int(within * 1000)}ms])"))
+
     def is_ready(self) -> bool:
         """Tell whether it answers queries."""
         with suppress(httpx.TransportError):
@@ -63,7 +68,7 @@ class Source:
 class Prometheus(Source):
     """Prometheus on a free port, its storage in an empty folder; entering waits until it is up."""
 
-    def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, config: Mapping[str, Any], *options: str) -> None:
         """Start the program, which reads the configuration from the folder."""
         assert PROGRAM is not None
         super().__init__(f"http://127.0.0.1:{free_ports(1)[0]}")
@@ -72,6 +77,7 @@ class Prometheus(Source):
             f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address={self.url.removeprefix('http://')}",
+            *options,
         ]
         self.program = Program(arguments, folder / "prometheus.log", os.environ, PROGRAM)
 

@@ -11,7 +11,7 @@ from service.metrics import Metrics
 from service.outcomes import Outcome
 from service.pauses import PAUSES
 from tests.alerts import CONFIG as PROMETHEUS
-from tests.alerts import alerts, groups, read, recorded, runbooks, selected, tried
+from tests.alerts import RULES, alerts, groups, read, recorded, runbooks, selected, shortened, tried
 
 SOURCES = "".join(path.read_text() for path in Path(service.__path__[0]).glob("*.py"))
 PARTS = ("**Profiles:**", "**Look:**", "**Do:**", "**Over:**")
@@ -107,3 +107,22 @@ def test_the_service_writes_the_log_messages_that_a_runbook_quotes(name: str, se
 
 def test_runbooks_quote_log_messages() -> None:
     assert len({message for section in runbooks().values() for message in quoted(section)}) > 10
+
+
+def test_time_in_the_rules_can_pass_faster() -> None:
+    expr = "300 * (x:increase15m offset 5m > min_over_time(x[1h])) and y{z='1d'}[30s] offset 6h > 9"
+    given = {"alert": "A", "for": "2m", "labels": {"a": "1h"}, "expr": expr}
+    (rule,) = shortened({"groups": [{"name": "g", "rules": [given]}]}, 60)["groups"][0]["rules"]
+    assert rule == {
+        "alert": "A",
+        "for": "2000ms",
+        "labels": {"a": "1h"},
+        "expr": "300 * (x:increase15m offset 5000ms > min_over_time(x[60000ms]))"
+        " and y{z='1d'}[500ms] offset 360000ms > 9",
+    }
+
+
+def test_no_time_in_the_rules_is_left_as_it_was() -> None:
+    text = str(shortened(read(RULES), 60))
+    assert not re.search(r"\[\d+[a-z]\]|offset \d+[a-z]\b|'for': '\d+[a-z]'", text)
+    assert text.count("ms'") == sum("for" in rule for group in groups() for rule in group)
