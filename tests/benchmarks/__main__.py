@@ -73,6 +73,7 @@ def _chosen(options: argparse.Namespace) -> list[Scenario]:
             scenarios.added((OURS, AIOPIKA_AIOHTTP), rounds=1),
             scenarios.starts(rounds=1),
             scenarios.probes(),
+            scenarios.scrapes(rounds=1),
         ]
     sizes = (1_000, 10_000, 100_000, *([1_000_000] if options.backlog else []))
     return [
@@ -83,6 +84,7 @@ def _chosen(options: argparse.Namespace) -> list[Scenario]:
         scenarios.variants(),
         scenarios.starts(),
         scenarios.probes(),
+        scenarios.scrapes(),
     ]
 
 

@@ -22,6 +22,7 @@ COLUMNS = {
     "consuming": "s to the first consumer",
     "ready": "s to /readyz",
     "seconds": "s",
+    "series": "series",
 }
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import dataclass
 
+import httpx
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
@@ -20,6 +21,7 @@ from tests.integration.conftest import EVENTS, RESULTS
 from tests.programs import Program, Service, eventually
 
 _WARM_UP = 50  # events
+_SCRAPES = 100
 _POLL = 0.01  # seconds between two looks
 
 
@@ -169,6 +171,32 @@ def start_up(rig: Rig, contender: Contender, loop: Loop | None) -> Measured:
         finally:
             program.kill()
     return measured
+
+
+def scrape(rig: Rig, load: Load) -> Measured:
+    """Read /metrics over and over while the service empties a queue; in ms, from ask to answer.
+
+    Without events it has nothing else to do, and is asked a hundred times.
+    """
+    taken: list[float] = []
+    with rig.vhost() as vhost, fresh(vhost) as queues, httpx.Client(trust_env=False) as client:
+        queues.send(0, load.events)
+        service = OURS.start("uvloop", load, rig.place(vhost, load))
+        try:
+            service.wait_ready()
+            while queues.ready(RESULTS) < load.events - load.prefetch or len(taken) < _SCRAPES:
+                begun = time.perf_counter()
+                page = client.get(f"{service.http_url}/metrics")
+                taken.append(time.perf_counter() - begun)
+            if load.events:
+                queues.check(load.events)
+        finally:
+            service.kill()
+    return {
+        "p50": percentile(taken, 50) * 1e3,
+        "p99": percentile(taken, 99) * 1e3,
+        "series": sum(not line.startswith("#") for line in page.text.splitlines()),
+    }
 
 
 def probe(rig: Rig) -> Measured:

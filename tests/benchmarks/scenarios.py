@@ -18,7 +18,7 @@ from tests.benchmarks.contenders import (
     Load,
 )
 from tests.benchmarks.figures import Measured, Report, Series
-from tests.benchmarks.measure import drain, probe, start_up, trickle
+from tests.benchmarks.measure import drain, probe, scrape, start_up, trickle
 from tests.benchmarks.peers.contract import LOOPS, Loop
 from tests.benchmarks.rig import Rig
 
@@ -163,6 +163,16 @@ def probes(rounds: int = 3) -> Scenario:
     """Seconds that `profile-sync probe` takes."""
     cases = [Case("probe", OURS, "uvloop", probe)]
     return Scenario("probe", "`profile-sync probe`", ("seconds",), cases, rounds)
+
+
+def scrapes(rounds: int = 2) -> Scenario:
+    """Milliseconds that /metrics takes while the service does what it can, and while it idles."""
+    loads = {"0 ms": Load(OURS.events), "50 ms": Load(OURS.events, delay=0.05), "idle": Load(0)}
+    cases = [
+        Case(label, OURS, "uvloop", partial(scrape, load=load)) for label, load in loads.items()
+    ]
+    columns = ("p50", "p99", "series")
+    return Scenario("metrics", "/metrics, by the API's time", columns, cases, rounds)
 
 
 def _drain(contender: Contender, loop: Loop | None, load: Load, rig: Rig) -> Measured:
