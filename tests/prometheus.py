@@ -51,7 +51,7 @@ class Source:
     def has_fired(self, alert: str, within: float) -> bool:
         """Tell whether an alert has fired in the last seconds, and be it for a moment."""
         series = f'ALERTS{{alertname="{alert}", alertstate="firing"}}'
-        return bool(self.query(f"last_over_time({series}[{int(within * 1000)}ms])"))
+        return bool(self.query(f"last_over_time({series}[{int(within * 1000) + 1}ms])"))
 
     def is_ready(self) -> bool:
         """Tell whether it answers queries."""

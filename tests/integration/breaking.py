@@ -27,6 +27,7 @@ FASTER = 60  # an hour of the rules is a minute here
 _FIRE = 60.0  # seconds until an alert must have fired
 _CLEAR = 120.0  # ... until one must have cleared: the longest window takes half of it
 _TOKEN = "demo-token"
+_REFUSED: Mapping[str, Any] = {"status": 400, "message": "No", "method": "PUT"}
 
 
 class Stage:
@@ -195,6 +196,15 @@ def _fails(keys: int, **fault: Any) -> Callable[[Stage], AbstractContextManager[
 
 
 @contextmanager
+def _every_third_is_refused(stage: Stage) -> Iterator[None]:
+    # Beside many calls of shortly before, these would be a small share.
+    calm = "profile_sync:api_requests:increase10m < 5"
+    wait_for(lambda: bool(stage.source.query(calm)), "that few calls are made", 60)
+    with _fails(90, every=3, **_REFUSED)(stage):
+        yield
+
+
+@contextmanager
 def _another_token(stage: Stage) -> Iterator[None]:
     stage.api.replace_token("another-token")
     try:
@@ -256,8 +266,6 @@ def _no_selection_and_then_no_service(stage: Stage) -> Iterator[None]:
         stage.serve()
 
 
-_REFUSED: Mapping[str, Any] = {"status": 400, "message": "No", "method": "PUT"}
-
 # Those of a line happen together; a link that is lost by a pause is no broken one, so that the
 # links come first.
 TROUBLES = (
@@ -276,7 +284,7 @@ TROUBLES = (
         Trouble(
             "the API refuses every third",
             ("ProfileSyncApiErrors", "ProfileSyncDeadLetters"),
-            _fails(90, every=3, **_REFUSED),
+            _every_third_is_refused,
         ),
     ),
     (Trouble("another token", ("ProfileSyncTokenRefused",), _another_token),),
