@@ -51,7 +51,7 @@ def main() -> int:
                 _conclude(screen, groups, differences)
                 tell_addresses(screen, stage, folder / f"{groups[0][0].name}.json")
                 if stage.prometheus:
-                    observe.tell(screen, stage.prometheus, stage.standin.url)
+                    observe.tell(screen, stage.prometheus, stage.standin.url, stage.vhost.broker)
                 show_results(stage, lambda arrival: _show(screen, arrival, "published elsewhere"))
         finally:
             with signals.held():

@@ -7,13 +7,15 @@ from deploy.demo.programs import DemoFailed
 from deploy.demo.screen import Screen
 from tests import prometheus
 from tests.prometheus import Prometheus
-from tests.rabbitmq import Vhost
+from tests.rabbitmq import Broker, Vhost
 
 _DRAWN = (
     "sum by (outcome) (rate(profile_sync_events_finished_total[1m]))",
     "profile_sync:events_waiting",
     "max(profile_sync_oldest_event_seconds)",
 )
+
+_RABBITMQ = "profile-sync-rabbitmq"  # the job
 
 _MISSING = """\
 Prometheus is not installed. `./dev demo --observe` installs it for root on a system with apt-get;
@@ -38,17 +40,25 @@ def start(folder: Path, service_url: str, vhost: Vhost) -> Prometheus:
 
 
 def sees(source: Prometheus) -> bool:
-    """Tell whether it has judged once what the service and RabbitMQ say."""
-    return source.is_ready() and bool(source.query("profile_sync:replicas > 0"))
+    """Tell whether it has asked both, and judged what the service says, and RabbitMQ if it does."""
+    if not source.is_ready() or not (health := source.targets()) or "unknown" in health.values():
+        return False
+    judged = ["profile_sync:replicas > 0"]
+    if health[_RABBITMQ] == "up":
+        judged.append("profile_sync:dead_letters_waiting")
+    return all(source.query(each) for each in judged)
 
 
-def tell(screen: Screen, source: Prometheus, standin_url: str) -> None:
+def tell(screen: Screen, source: Prometheus, standin_url: str, broker: Broker) -> None:
     """Print where Prometheus is, what to look at, and how to have an alert fire."""
     drawn = {f"g{n}.{key}": value for n, expr in enumerate(_DRAWN) for key, value in _panel(expr)}
     screen.title(f"Prometheus watches: {source.url}")
     screen.pair("alerts", source.page("alerts"))
     screen.pair("", "all rules of deploy/prometheus; the demo's dead letters make one fire")
     screen.pair("targets", f"{source.page('targets')}  (the service, and RabbitMQ's queues)")
+    if source.targets()[_RABBITMQ] != "up":
+        screen.pair("", f"RabbitMQ tells nothing at {broker.prometheus_url}; it needs its plugin:")
+        screen.pair("", "rabbitmq-plugins enable rabbitmq_prometheus")
     screen.pair("graphs", f"{source.page('graph')}?{urlencode(drawn)}")
     faults = f"{standin_url}/__standin/faults"
     screen.pair("break it", f"""curl -X PUT -d '{{"status": 503, "until_reset": true}}' {faults}""")
