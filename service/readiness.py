@@ -55,5 +55,10 @@ def main() -> int:
     except ValueError as error:
         print(f"profile-sync: {error}", file=sys.stderr)
         return 2
-    print(reason or "ready")
+    try:
+        print(reason or "ready", flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left is written at the end
+        print(f"profile-sync: standard output: {error.strerror}", file=sys.stderr)
+        return 1
     return 0 if reason is None else 1

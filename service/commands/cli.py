@@ -1,5 +1,6 @@
 """The command line, thin: each command reads its settings and hands over."""
 
+import sys
 from importlib.metadata import version
 from typing import Annotated
 
@@ -14,10 +15,10 @@ from service.commands import (
     cli_run,
     cli_watch,
 )
+from service.commands.terminal import explained
 
 app = typer.Typer(
     name="profile-sync",
-    help="RabbitMQ events in, Copernica API calls out, the returned profiles published back.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -37,7 +38,19 @@ def _commands(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="The version.")
     ] = False,
 ) -> None:
-    """RabbitMQ events in, Copernica API calls out, the returned profiles published back."""
+    """RabbitMQ events in, Copernica API calls out, the returned profiles published back.
+
+    Settings are environment variables, PROFILE_SYNC_...; README has the table. Each command has
+    examples in its own --help.
+
+    Exit codes, of all commands:
+
+    \b
+        0    fine
+        1    something is wrong with what was looked at, or was not done
+        2    wrong use, or wrong settings: nothing was begun
+        130  stopped with Ctrl-C
+    """
 
 
 app.command(short_help="The service: serve until SIGTERM.")(cli_run.run)
@@ -67,4 +80,8 @@ def probe() -> None:
 
 def main() -> None:
     """Run the command line."""
-    app()
+    with explained():
+        try:
+            app()
+        finally:
+            sys.stdout.flush()

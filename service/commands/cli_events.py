@@ -18,6 +18,7 @@ from service.commands.terminal import (
     progress,
     quiet_settings,
     reason,
+    remedy,
 )
 from service.connection import LinkLost
 
@@ -36,43 +37,51 @@ def send(
     rate: Annotated[
         float | None, typer.Option(min=0.001, help="Events a second; as fast as it goes if unset.")
     ] = None,
+    begin: Annotated[
+        int,
+        typer.Option(
+            "--from", metavar="NUMBER", min=1, help="The first event to send, counted in all files."
+        ),
+    ] = 1,
 ) -> None:
-    """Publish events, unchecked and byte for byte, and wait until RabbitMQ has them.
+    """Publish events, unchecked and byte for byte, and wait until RabbitMQ confirms them.
 
     They go to the exchange profile-sync.events, or what PROFILE_SYNC_EVENT_EXCHANGE says, at the
-    RabbitMQ of PROFILE_SYNC_AMQP_URL. It stops at the first that is not taken, and says which.
+    RabbitMQ of PROFILE_SYNC_AMQP_URL. It stops at the first that is not taken, says which, why and
+    how many are confirmed, and with which --from the same command goes on. Up to 100 are on their
+    way at a time: one that was not confirmed may have arrived, and then comes twice.
     `render` tells beforehand what becomes of an event.
 
     \b
         profile-sync send event.json
         profile-sync send --rate 50 events.jsonl
+        profile-sync send --from 1201 events.jsonl
         echo '{"database": 1, "where": {"customerid": "7"}, "fields": {"age": 8}}' | \\
             profile-sync send -
     """
     settings = quiet_settings()
-    events = _read(files)
-    sent = 0
-    failure: Exception | None = None
+    found = _read(files)
+    events = found[begin - 1 :]
+    if not events:
+        fail(f"--from {begin}: there are {len(found)} events", WRONG)
+    taken: set[int] = set()
+    failure = ""
     with progress("sending", len(events)) as shown:
 
-        def confirmed(more: int) -> None:
-            nonlocal sent
-            sent += more
-            shown(more)
+        def confirmed(event: sending.Found) -> None:
+            taken.add(event.number)
+            shown(1)
 
         try:
             in_loop(sending.send(settings, routing_key, events, rate, confirmed))
         except (LinkLost, sending.Unsent) as error:
-            failure = error
+            failure = f"{error}{remedy(str(error))}"
         except SystemExit:
-            complain(f"profile-sync: stopped; {sent} of {len(events)} sent")
+            complain(f"profile-sync: stopped; {sending.remainder(events, taken)}")
             raise
-    if failure is not None:
-        complain(f"profile-sync: {sent} of {len(events)} sent; {failure}")
-        if "no exchange" in str(failure):
-            complain("`profile-sync run` makes the exchange: start it once before")
-        raise typer.Exit(FAILED)
-    typer.echo(f"{sent} sent to {settings.event_exchange}")
+    if failure:
+        fail(f"{failure}; {sending.remainder(events, taken)}")
+    typer.echo(f"{len(events)} sent to {settings.event_exchange}")
 
 
 def render(
@@ -116,7 +125,7 @@ def render(
     try:
         rendered = rendering.render(events[0].body, settings, known)
     except rendering.NoCatalogue as error:
-        fail(str(error), WRONG)
+        fail(str(error), FAILED if asks else WRONG)
     typer.echo(json.dumps(rendered) if as_json else rendering.written(rendered))
     raise typer.Exit(1 if "reason" in rendered else 0)
 

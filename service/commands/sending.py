@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -25,18 +25,18 @@ STANDARD_INPUT = Path("-")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An event out of a file, as it is, and in words where it stands there."""
+    """An event out of a file, as it is, and in words where it stands there.
 
+    `number` counts those of all files, from 1.
+    """
+
+    number: int
     body: bytes
     place: str
 
 
 class Unsent(Exception):
-    """The first event that RabbitMQ did not take, and in words why; `after` it so many were."""
-
-    def __init__(self, place: str, reason: str, after: int) -> None:
-        more = f"; {after} after it were taken all the same" if after else ""
-        super().__init__(f"{place}: {reason}{more}")
+    """The first event that RabbitMQ did not take, and in words why."""
 
 
 def read(files: Sequence[Path]) -> Iterator[Found]:
@@ -45,15 +45,31 @@ def read(files: Sequence[Path]) -> Iterator[Found]:
     Raises:
         OSError: a file cannot be read.
     """
+    for number, (body, place) in enumerate(_read(files), start=1):
+        yield Found(number, body, place)
+
+
+def remainder(events: Sequence[Found], taken: Collection[int]) -> str:
+    """Say how many events are confirmed, by their numbers, and what sends the others."""
+    said = f"{len(taken)} of {len(events)} confirmed"
+    first = min((event.number for event in events if event.number not in taken), default=None)
+    if first is None or first == 1:
+        return said
+    again = sum(number > first for number in taken)
+    more = f", and {again} of the confirmed once more" if again else ""
+    return f"{said}; `--from {first}` sends the rest{more}"
+
+
+def _read(files: Sequence[Path]) -> Iterator[tuple[bytes, str]]:
     for file in files:
         content = sys.stdin.buffer.read() if file == STANDARD_INPUT else file.read_bytes()
         name = "standard input" if file == STANDARD_INPUT else str(file)
         if file.suffix in _LINES or _has_lines(content):
             for number, line in enumerate(content.split(b"\n"), start=1):
                 if line.strip():
-                    yield Found(line.strip(), f"{name}, line {number}")
+                    yield line.strip(), f"{name}, line {number}"
         elif content.strip():
-            yield Found(content, name)
+            yield content, name
 
 
 def _has_lines(content: bytes) -> bool:
@@ -74,7 +90,7 @@ async def send(
     routing_key: str,
     events: Sequence[Found],
     rate: float | None,
-    confirmed: Callable[[int], None],
+    confirmed: Callable[[Found], None],
 ) -> None:
     """Publish events to EVENT_EXCHANGE, persistent; returns when RabbitMQ has them all.
 
@@ -83,7 +99,7 @@ async def send(
         routing_key: of each message.
         events: in the order in which they are published.
         rate: events a second; None for as fast as it goes.
-        confirmed: told 1 for each event that RabbitMQ has.
+        confirmed: told each event that RabbitMQ has.
 
     Raises:
         LinkLost: there is no link to RabbitMQ.
@@ -92,14 +108,12 @@ async def send(
     """
     pace = limiter(rate) if rate else None
     slots = asyncio.Semaphore(_UNCONFIRMED)
-    taken: list[int] = []
     failed: dict[int, BaseException] = {}
 
     def done(number: int, future: asyncio.Future[None]) -> None:
         slots.release()
         if (error := future.exception()) is None:
-            taken.append(number)
-            confirmed(1)
+            confirmed(events[number])
         else:
             failed[number] = error
 
@@ -122,5 +136,4 @@ async def send(
             await slots.acquire()
     if failed:
         first = min(failed)
-        after = sum(number > first for number in taken)
-        raise Unsent(events[first].place, str(failed[first]), after)
+        raise Unsent(f"{events[first].place}: {failed[first]}")

@@ -22,12 +22,15 @@ _T = TypeVar("_T")
 FAILED, WRONG = 1, 2  # exit codes: what was wanted did not work; settings or arguments are wrong
 
 _REMEDIES = {
-    "no queue": f"`profile-sync run` makes it, or {PREFIX}DEAD_LETTER_QUEUE names another",
-    "no exchange": "`profile-sync run` makes it",
+    "no queue is bound": "`profile-sync topology --apply` binds those of the service",
+    "is it full": "`profile-sync check --management URL` tells of limits and policies",
+    "no queue": f"`profile-sync topology --apply` makes it, or {PREFIX}DEAD_LETTER_QUEUE names "
+    "another",
+    "no exchange": "`profile-sync topology --apply` makes it, as `profile-sync run` does",
     "Connection refused": f"is it running, and {PREFIX}AMQP_URL right?",
     "user name or the password": f"mend {PREFIX}AMQP_URL",
     "virtual host": f"mend {PREFIX}AMQP_URL",
-    "refused for user": "give the user the permission",
+    "refused for user": "`profile-sync topology --permissions` prints what to set",
     "PRECONDITION_FAILED - delivery acknowledgement": "it took back what was held too long; run "
     "the command again",
 }
@@ -65,15 +68,23 @@ def fail(text: str, code: int = FAILED) -> NoReturn:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn what may go wrong at RabbitMQ or with a file into one line, and exit code 1."""
+    """Turn what may go wrong at RabbitMQ or with a file into one line, and exit code 1.
+
+    A pipe that nobody reads any more gets the exit code, and no line. To decorate a command with,
+    or for a part of one.
+    """
     try:
         yield
+        sys.stdout.flush()
     except LinkLost as error:
-        fail(f"RabbitMQ: {error}{_remedy(str(error))}")
+        fail(f"RabbitMQ: {error}{remedy(str(error))}")
     except BrokenPipeError:  # who reads has read enough
         write_to_nobody()
         raise SystemExit(FAILED) from None
     except OSError as error:
+        if error.filename is None:  # so it is what has no name
+            write_to_nobody()
+            fail(f"standard output: {reason(error)}")
         fail(reason(error))
 
 
@@ -88,7 +99,8 @@ def reason(error: OSError) -> str:
     return f"{error.filename}: {text}" if error.filename else text
 
 
-def _remedy(trouble: str) -> str:
+def remedy(trouble: str) -> str:
+    """Say what to do about some trouble at RabbitMQ, to be put after it; nothing if unknown."""
     for sign, remedy in _REMEDIES.items():
         if sign in trouble:
             return f"; {remedy}"

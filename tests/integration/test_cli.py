@@ -210,7 +210,7 @@ def test_render_shows_what_an_event_becomes_at_this_api(
     # Without an API to ask, the URL is that of the settings.
     assert json.loads(offline.stdout)["body"] == '{"fields":{"age":"8"}}'
     wrong = profile_sync("render", str(good), **{**address, "ACCESS_TOKEN": "wrong"})
-    assert wrong.returncode == 2
+    assert wrong.returncode == 1
     assert "the API calls the access token invalid" in wrong.stderr
     none = profile_sync("render", "--catalogue", str(good), str(good))
     assert (none.returncode, "is no catalogue" in none.stderr) == (2, True)

@@ -52,8 +52,11 @@ def test_the_first_event_that_is_not_taken_is_named(
     file.write_text("{}\n" * 5)
     done = profile_sync("send", "--rate", "20", str(file), AMQP_URL=vhost.amqp_url)
     assert done.returncode == 1
-    said = f"2 of 5 sent; {file}, line 3: a queue refused it (is it full?)\n"
-    assert done.stderr == f"profile-sync: {said}"
+    assert done.stderr == (
+        f"profile-sync: {file}, line 3: a queue refused it (is it full?); `profile-sync check "
+        "--management URL` tells of limits and policies; 2 of 5 confirmed; `--from 3` sends the "
+        "rest\n"
+    )
 
 
 def test_what_was_taken_after_the_first_failure_is_told(
@@ -67,12 +70,28 @@ def test_what_was_taken_after_the_first_failure_is_told(
     bodies = [f'{{"id": "{number}"}}' for number in range(2000)]
     file.write_text("\n".join(bodies))
     done = profile_sync("send", str(file), AMQP_URL=vhost.amqp_url)
-    told = re.search(r"(\d+) of 2000 sent; .*, line (\d+): a queue refused it", done.stderr)
+    told = re.search(r"line (\d+): a queue refused it.*; (\d+) of 2000 confirmed", done.stderr)
     assert told
-    sent, first = int(told[1]), int(told[2])
-    after = re.search(r"; (\d+) after it were taken all the same", done.stderr)
+    first, sent = int(told[1]), int(told[2])
+    after = re.search(r", and (\d+) of the confirmed once more", done.stderr)
     assert sent == first - 1 + (int(after[1]) if after else 0)
     assert len(exchanges.take(EVENTS, sent)) == sent
+
+
+def test_the_rest_is_sent_from_where_it_stopped(
+    tmp_path: Path, vhost: Vhost, exchanges: Mail
+) -> None:
+    files = [tmp_path / name for name in ("a.jsonl", "b.jsonl")]
+    for name, file in zip("ab", files, strict=True):
+        file.write_text("\n".join(f'{{"id": "{name}{number}"}}' for number in range(3)))
+    names = map(str, files)
+    done = profile_sync("send", "--from", "3", *names, AMQP_URL=vhost.amqp_url)
+    assert (done.returncode, done.stdout) == (0, "4 sent to profile-sync.events\n")
+    ids = [json.loads(body)["id"] for _, _, body in exchanges.take(EVENTS, 4)]
+    assert ids == ["a2", "b0", "b1", "b2"]
+    none = profile_sync("send", "--from", "4", str(files[0]), AMQP_URL=vhost.amqp_url)
+    assert none.returncode == 2
+    assert none.stderr == "profile-sync: --from 4: there are 3 events\n"
 
 
 @contextmanager

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from service.commands.sending import Found, read
+from service.commands.sending import Found, read, remainder
 
 ONE, OTHER = b'{"id": "1"}', b'{"id": "2", "fields": {"age": 1.50}}'
 
@@ -24,7 +24,7 @@ def events(tmp_path: Path, content: bytes, name: str = "events") -> list[Found]:
     ],
 )
 def test_a_file_is_one_event_as_it_is(tmp_path: Path, content: bytes) -> None:
-    assert events(tmp_path, content) == [Found(content, str(tmp_path / "events"))]
+    assert events(tmp_path, content) == [Found(1, content, str(tmp_path / "events"))]
 
 
 @pytest.mark.parametrize("content", [ONE + b"\n" + OTHER, ONE + b"\r\n\n" + OTHER + b"\n"])
@@ -46,3 +46,30 @@ def test_the_name_tells_lines_that_one_cannot_tell_by_sight(tmp_path: Path, name
 def test_an_empty_file_has_no_event(tmp_path: Path) -> None:
     assert events(tmp_path, b" \n") == []
     assert events(tmp_path, b"\n\n", "none.jsonl") == []
+
+
+def test_the_events_of_all_files_are_counted(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).write_bytes(ONE + b"\n" + OTHER)
+    assert [found.number for found in read([tmp_path / "a", tmp_path / "b"])] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("begin", "taken", "said"),
+    [
+        (1, set(), "0 of 9 confirmed"),
+        (1, {2, 3}, "2 of 9 confirmed"),
+        (1, {1, 2}, "2 of 9 confirmed; `--from 3` sends the rest"),
+        (
+            1,
+            {1, 2, 4, 6},
+            "4 of 9 confirmed; `--from 3` sends the rest, and 2 of the confirmed once more",
+        ),
+        (5, set(), "0 of 5 confirmed; `--from 5` sends the rest"),
+        (5, {5}, "1 of 5 confirmed; `--from 6` sends the rest"),
+        (9, {9}, "1 of 1 confirmed"),
+    ],
+)
+def test_what_was_not_confirmed_can_be_sent_again(begin: int, taken: set[int], said: str) -> None:
+    events = [Found(number, b"", "") for number in range(begin, 10)]
+    assert remainder(events, taken) == said
