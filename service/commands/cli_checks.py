@@ -93,7 +93,11 @@ def topology(
         bool, typer.Option("--print", help="Definitions, for `rabbitmqctl import_definitions`.")
     ] = False,
     permissions: Annotated[
-        bool, typer.Option("--permissions", help="The least permissions, for `rabbitmqctl`.")
+        bool,
+        typer.Option(
+            "--permissions",
+            help="The least permissions, as a shell script for whoever may use `rabbitmqctl`.",
+        ),
     ] = False,
     apply: Annotated[
         bool, typer.Option("--apply", help="Declare and bind what is not there yet.")
@@ -102,11 +106,13 @@ def topology(
     """Print the exchanges, queues and bindings of the service, or make them, as `run` does.
 
     --apply can be repeated; what is there but differs is told and left as it is (exit code 1).
+    --permissions gives the service's user what it needs, as DECLARE_TOPOLOGY is set, in place of
+    what that user had; what else may be wanted is in comments.
 
     \b
         profile-sync topology --print > definitions.json
         rabbitmqctl import_definitions definitions.json
-        profile-sync topology --permissions
+        profile-sync topology --permissions | sh
         profile-sync topology --apply
     """
     if show + permissions + apply != 1:
@@ -116,8 +122,9 @@ def topology(
     if show:
         typer.echo(json.dumps(definitions.definitions(wanted, virtual_host(url)), indent=2))
     elif permissions:
-        for line in definitions.commands(wanted, virtual_host(url), user(url)):
-            typer.echo(line)
+        declares = settings.declare_topology
+        lines = definitions.commands(wanted, virtual_host(url), user(url), declares=declares)
+        typer.echo("\n".join(lines))
     else:
         with explained():
             findings = in_loop(inspection.apply(settings))

@@ -46,6 +46,9 @@ def definitions(topology: Topology, vhost: str) -> dict[str, Any]:
     }
 
 
+_OF_WATCH = r"amq\.gen-.*"  # its queue, which RabbitMQ names
+
+
 @dataclass(frozen=True, slots=True)
 class Permissions:
     """Regular expressions on names of exchanges and queues, as RabbitMQ has them."""
@@ -78,19 +81,41 @@ def least_permissions(topology: Topology, *, declares: bool) -> Permissions:
     )
 
 
-def commands(topology: Topology, vhost: str, user: str) -> list[str]:
-    """Write the commands that give a user the least permissions, each with what it is for."""
-    declaring = least_permissions(topology, declares=True)
-    using = least_permissions(topology, declares=False)
+def permissions_of_people(topology: Topology) -> Permissions:
+    """Name the least that all commands need but for `run`, whatever DECLARE_TOPOLOGY is."""
+    exchanges, queues = topology.exchanges, [queue.name for queue in topology.queues]
+    return Permissions(
+        _names([*exchanges, *queues], _OF_WATCH),
+        _names([*exchanges, *queues], _OF_WATCH),
+        _names([*exchanges, *queues[:2]], _OF_WATCH),
+    )
+
+
+def commands(topology: Topology, vhost: str, user: str, *, declares: bool) -> list[str]:
+    """Write the command that gives the service's user the least; others are comments.
+
+    Each replaces what a user had before, so that only one may be active.
+    """
+    active, other = (
+        least_permissions(topology, declares=each).command(vhost, user)
+        for each in (declares, not declares)
+    )
+    operator = permissions_of_people(topology).command(vhost, "operator")
     return [
-        "# for a service that declares its exchanges and queues",
-        declaring.command(vhost, user),
-        "# for one that finds them there: DECLARE_TOPOLOGY=false",
-        using.command(vhost, user),
+        f"# The service, with DECLARE_TOPOLOGY={_written(declares)} as it is set:",
+        active,
+        f"# Or in its place, with DECLARE_TOPOLOGY={_written(not declares)}:",
+        f"# {other}",
+        "# A user for people: check, topology --apply, send, watch, dead-letters:",
+        f"# {operator}",
     ]
 
 
-def _names(names: Iterable[str]) -> str:
+def _written(flag: bool) -> str:
+    return str(flag).lower()
+
+
+def _names(names: Iterable[str], *patterns: str) -> str:
     # A dash means nothing there, and would only be harder to read.
     escaped = [re.escape(name).replace(r"\-", "-") for name in sorted(set(names))]
-    return f"^({'|'.join(escaped)})$"
+    return f"^({'|'.join([*escaped, *patterns])})$"

@@ -96,7 +96,7 @@ def test_the_rest_is_sent_from_where_it_stopped(
 
 @contextmanager
 def watching(
-    vhost: Vhost, *arguments: str, heartbeat: str = "10"
+    vhost: Vhost, *arguments: str, heartbeat: str = "10", url: str | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """The command watch, once its queue is bound."""
     path = f"/exchanges/{quote(vhost.name, safe='')}/{RESULTS}/bindings/source"
@@ -105,7 +105,7 @@ def watching(
         [sys.executable, "-m", "service", "watch", *arguments],
         env={
             **without_settings(),
-            "PROFILE_SYNC_AMQP_URL": vhost.amqp_url,
+            "PROFILE_SYNC_AMQP_URL": url or vhost.amqp_url,
             "PROFILE_SYNC_HEARTBEAT": heartbeat,
         },
         stdin=subprocess.DEVNULL,

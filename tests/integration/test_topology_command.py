@@ -2,7 +2,9 @@
 
 import json
 import shlex
+import subprocess
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +12,7 @@ import pytest
 
 from tests.integration.conftest import DEAD_LETTERS, EVENTS, RESULTS, Mail
 from tests.integration.test_cli import profile_sync
+from tests.integration.test_cli_events import publish, watching
 from tests.integration.test_service import event
 from tests.programs import Service, StandIn
 from tests.rabbitmq import Broker, Node, Vhost, free_ports
@@ -90,7 +93,7 @@ def test_rabbitmqctl_takes_what_is_printed(broker: Broker, vhost: Vhost) -> None
         (broker.folder / "definitions.json").write_text(printed)
         broker.control("import_definitions", str(broker.inside / "definitions.json"))
         lines = profile_sync("topology", "--permissions", AMQP_URL=url).stdout.splitlines()
-        for line in lines[1::2]:
+        for line in (line.removeprefix("# ") for line in lines[1:4:2]):
             program, *arguments = shlex.split(line)
             assert program == "rabbitmqctl"
             broker.control(*arguments)
@@ -100,6 +103,16 @@ def test_rabbitmqctl_takes_what_is_printed(broker: Broker, vhost: Vhost) -> None
         assert {len(listed) for listed in things(vhost).values()} == {3}
     finally:
         broker.api("DELETE", f"/users/{path}")
+
+
+def run_by_a_shell(script: str) -> list[list[str]]:
+    """The arguments of each `rabbitmqctl` that a script runs."""
+    stand_in = 'rabbitmqctl() { printf "%s\\n" "$@" .; }\n'
+    done = subprocess.run(
+        ["sh", "-eu"], input=stand_in + script, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return [part.splitlines() for part in done.stdout.split("\n.\n") if part]
 
 
 @pytest.mark.parametrize("declares", ["true", "false"])
@@ -113,10 +126,12 @@ def test_the_printed_permissions_are_enough_to_work(
     environment: Callable[..., dict[str, str]],
     run_service: Callable[[Mapping[str, str]], Service],
 ) -> None:
-    printed = profile_sync("topology", "--permissions", AMQP_URL=vhost.amqp_url).stdout
-    _, declaring, _, using = printed.splitlines()
-    command = shlex.split(declaring if declares == "true" else using)
-    assert f"--vhost={vhost.name}" in command
+    (command,) = run_by_a_shell(
+        profile_sync(
+            "topology", "--permissions", AMQP_URL=vhost.amqp_url, DECLARE_TOPOLOGY=declares
+        ).stdout
+    )
+    assert command[:2] == ["set_permissions", f"--vhost={vhost.name}"]
     url = login(*command[-3:])
     if declares == "false":
         assert profile_sync("topology", "--apply", AMQP_URL=vhost.amqp_url).returncode == 0
@@ -135,6 +150,42 @@ def test_the_printed_permissions_are_enough_to_work(
     ).stdout
     assert "may not" not in checked.replace("the user may not configure it", "")
     assert f"may read the queue {EVENTS}" in checked
+
+
+def test_the_permissions_for_people_are_enough_for_all_commands(
+    vhost: Vhost,
+    login: Callable[..., str],
+    mail: Mail,
+    standin: Callable[..., StandIn],
+    tmp_path: Path,
+) -> None:
+    printed = profile_sync("topology", "--permissions", AMQP_URL=vhost.amqp_url).stdout
+    *_, command = printed.splitlines()
+    settings: dict[str, Any] = {
+        "AMQP_URL": login(*shlex.split(command)[-3:]),
+        "API_URL": f"{standin().url}/v2",
+        "ACCESS_TOKEN": "demo-token",
+    }
+
+    def done(*arguments: str) -> str:
+        ended = profile_sync(*arguments, given=json.dumps(event(1)).encode(), **settings)
+        assert ended.returncode == 0, ended.stderr + ended.stdout
+        return ended.stdout
+
+    done("topology", "--apply")
+    assert "cannot be told" not in done("check")
+    assert done("send", "-") == "1 sent to profile-sync.events\n"
+    mail.channel.basic_publish(DEAD_LETTERS, "profile.update", json.dumps(event(2)).encode())
+    mail.channel.connection.process_data_events()
+    letters = str(tmp_path / "letters.jsonl")
+    done("dead-letters", "list")
+    done("dead-letters", "export", letters)
+    done("dead-letters", "replay", letters)
+    done("dead-letters", "discard", "--in", letters, "--yes")
+    with watching(vhost, "--count", "1", url=settings["AMQP_URL"]) as program:
+        publish(mail, "updated")
+        program.communicate(timeout=20)
+    assert program.returncode == 0
 
 
 NAMES = {
@@ -159,10 +210,9 @@ def test_each_of_the_printed_permissions_is_needed_and_missed_by_check(
         "DECLARE_TOPOLOGY": declares,
     }
     assert profile_sync("topology", "--apply", AMQP_URL=vhost.amqp_url, **settings).returncode == 0
-    _, declaring, _, using = profile_sync(
-        "topology", "--permissions", AMQP_URL=vhost.amqp_url, **settings
-    ).stdout.splitlines()
-    whole = shlex.split(declaring if declares == "true" else using)[-3:]
+    printed = profile_sync("topology", "--permissions", AMQP_URL=vhost.amqp_url, **settings)
+    ((*_, configure, write, read),) = run_by_a_shell(printed.stdout)
+    whole = [configure, write, read]
     assert profile_sync("check", AMQP_URL=login(*whole), **settings).returncode == 0
     missed = 0
     for place, pattern in enumerate(whole):

@@ -3,7 +3,12 @@ import shlex
 
 import pytest
 
-from service.commands.definitions import commands, definitions, least_permissions
+from service.commands.definitions import (
+    commands,
+    definitions,
+    least_permissions,
+    permissions_of_people,
+)
 from service.topology import topology
 from tests.unit.samples import settings
 
@@ -62,7 +67,19 @@ def test_any_name_stands_for_itself_alone(name: str) -> None:
     assert given[2:5] == ["--vhost=v h", "--", "me"]
 
 
-def test_each_command_says_what_it_is_for() -> None:
-    first, _, second, _ = commands(TOPOLOGY, "/", "me")
-    assert first.startswith("#")
-    assert "DECLARE_TOPOLOGY=false" in second
+@pytest.mark.parametrize("declares", [True, False])
+def test_only_what_the_service_needs_is_active_and_the_rest_is_comment(declares: bool) -> None:
+    lines = commands(TOPOLOGY, "/", "me", declares=declares)
+    (active,) = [line for line in lines if not line.startswith("#")]
+    assert active == least_permissions(TOPOLOGY, declares=declares).command("/", "me")
+    assert f"DECLARE_TOPOLOGY={str(declares).lower()} as it is set" in lines[0]
+    assert least_permissions(TOPOLOGY, declares=not declares).command("/", "me") in lines[3]
+    assert permissions_of_people(TOPOLOGY).command("/", "operator") in lines[5]
+
+
+def test_people_may_use_the_queue_of_watch_too() -> None:
+    least = permissions_of_people(TOPOLOGY)
+    for pattern in (least.configure, least.write, least.read):
+        assert re.search(pattern, "amq.gen-3fU")
+        assert not re.search(pattern, "xamq.gen-")
+        assert "other" not in allowed(pattern)
