@@ -8,7 +8,7 @@ from pydantic_core import from_json
 from service import proxies
 from service.catalogue import Catalogue, nearest
 from service.catalogues import Catalogues
-from service.commands.findings import Finding
+from service.commands.findings import Finding, unseen
 from service.copernica import Copernica
 from service.metrics import Metrics
 from service.outcomes import Refused, Retry, listed, unanswered
@@ -20,6 +20,7 @@ _TODO = {
     "configuration": "look at API_URL and AUTH_URL, the proxy, and the CAs that are trusted",
     "outage": "is the API up, and can it be reached from here?",
 }
+_CAUSES = frozenset(_TODO.values())  # which are not those of one database
 
 
 async def of_account(
@@ -32,14 +33,15 @@ async def of_account(
     async with Copernica(settings, Metrics()) as copernica:
         answer = await copernica.send(get_identity())
         findings = [*_of_the_way(settings), _of_identity(settings.api_url, answer)]
-        if findings[-1].state == "fault":
-            return findings
         catalogues = Catalogues(copernica, settings.field_cache_seconds)
         for database in databases:
-            findings += await _of_database(copernica, catalogues, database, fields)
+            if any(finding.state == "fault" and finding.todo in _CAUSES for finding in findings):
+                findings.append(unseen(f"database {database}", "its fields", "the API failed"))
+            else:
+                findings += await _of_database(copernica, catalogues, database, fields)
     if not databases:
-        what = "no database was looked at"
-        findings.append(Finding("API", "note", what, "name them with --database, or in DATABASES"))
+        todo = "name them with --database, or in DATABASES"
+        findings.append(unseen("API", "databases", "none is named", todo))
     return findings
 
 
@@ -67,7 +69,8 @@ def _of_field(area: str, catalogue: Catalogue, name: str) -> Finding:
     field = catalogue.selectable(name)
     if field is None:
         near = nearest(name, frozenset(one.name for one in catalogue.fields.values()))
-        return Finding(area, "fault", f"there is no field {name} to select by{near}")
+        todo = "select by a field that the database has, or have Copernica add it"
+        return Finding(area, "fault", f"there is no field {name} to select by{near}", todo)
     if field.indexed is False:
         what = f"{field.name} is not indexed: the more profiles, the slower it is to select by"
         return Finding(area, "warning", what, "have Copernica index it")

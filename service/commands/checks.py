@@ -1,20 +1,21 @@
 """What facts about RabbitMQ mean for the service: findings, in words. No I/O here."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from service.commands.facts import Difference, Node, Permission, Refusal, Seen
-from service.commands.findings import Finding, State
+from service.commands.facts import Action, Difference, Node, Permission, Refusal, Seen
+from service.commands.findings import Finding, State, unseen
 
 Role = Literal["events", "results", "dead letters"]
 
 _OLDEST = (3, 10)
+_LOCKED = 405  # RESOURCE_LOCKED: an exclusive queue of somebody else
 _RECREATE = (
     "it cannot be changed: delete the {kind} when it is empty and unused, and let "
     "`profile-sync topology --apply` make it anew"
 )
-PERMISSIONS = "`profile-sync topology --permissions` prints what to set"
 _BLIND = "--management URL asks the management API instead"
 
 # What a difference does, by its name, whatever it is of; "fault" if events or results get lost, or
@@ -52,16 +53,30 @@ _WHY: dict[str, tuple[State, str]] = {
     "internal": ("fault", "nobody can publish to an internal exchange"),
     "alternate-exchange": ("warning", "what no queue takes goes there, and nobody is told"),
 }
+_DOING: dict[Action, str] = {
+    "read": "read the queue",
+    "write": "write to the exchange",
+    "configure": "configure",
+    "bind": "bind the queue",
+}
+_REFUSED = re.compile(r"access to (queue|exchange) '(.*)' in vhost ", re.DOTALL)
 _UNKNOWN: tuple[State, str] = ("warning", "the service does not expect it")
 _OF_QUORUM_QUEUES = {"x-delivery-limit", "x-dead-letter-strategy"}
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a meaning depends on: RabbitMQ's version, and whether the service declares."""
+    """What a meaning depends on: RabbitMQ's version, whether the service declares, and its user."""
 
     version: str
     declares: bool
+    grant: str
+    """The command that gives the user all that the service needs."""
+
+    @property
+    def to_permit(self) -> str:
+        """What to do about a permission that is missing."""
+        return f"RabbitMQ's administrator can give all that is needed: {self.grant}"
 
     @property
     def limits_by_default(self) -> bool:
@@ -81,27 +96,59 @@ def of_nodes(nodes: Sequence[Node]) -> list[Finding]:
     return findings
 
 
-def of_permissions(user: str, permissions: Iterable[Permission]) -> list[Finding]:
-    """Tell what the user lacks."""
+def of_permissions(user: str, permissions: Iterable[Permission], setting: Setting) -> list[Finding]:
+    """Tell what the user may do and what not, a line for all that is of one kind."""
     area = f"user {user}"
     allowed: dict[str, list[str]] = {}
-    findings = []
+    lacking: dict[tuple[str, str], list[Permission]] = {}
+    untold: dict[Refusal, list[str]] = {}
+    missing: list[str] = []
     for permission in permissions:
-        doing = _doing(permission)
+        doing = _DOING[permission.action]
         if permission.granted:
             allowed.setdefault(doing, []).append(permission.name)
         elif permission.granted is False:
-            what = f"may not {doing} {permission.name}"
-            findings.append(Finding(area, "fault", what, PERMISSIONS))
-        elif permission.refusal is not None and not permission.refusal.missing:
-            what = f"whether it may {doing} {permission.name} cannot be told"
-            state: State = "note" if permission.refusal.code else "fault"
-            findings.append(Finding(area, state, f"{what}: {permission.refusal.text}"))
-    found = [
+            lacking.setdefault((doing, _lacking(permission)), []).append(permission)
+        elif permission.refusal is not None and permission.refusal.missing:
+            missing.append(f"{doing} {permission.name}")
+        elif permission.refusal is not None:
+            untold.setdefault(permission.refusal, []).append(f"{doing} {permission.name}")
+    findings = [
         Finding(area, "ok", f"may {doing} {', '.join(dict.fromkeys(names))}")
         for doing, names in allowed.items()
     ]
-    return found + findings
+    if missing:
+        what = f"whether it may {', '.join(missing)}"
+        findings.append(unseen(area, what, "that is not there"))
+    findings += [_of_untold(area, ", ".join(asked), why) for why, asked in untold.items()]
+    for (doing, word), lacks in lacking.items():
+        names = ", ".join(dict.fromkeys(lack.name for lack in lacks))
+        places = ", ".join(dict.fromkeys(_place(lack) for lack in lacks))
+        what = f"may not {doing} {names}: the permission {word} is missing for {places}"
+        findings.append(Finding(area, "fault", what, setting.to_permit))
+    return findings
+
+
+def _of_untold(area: str, asked: str, refusal: Refusal) -> Finding:
+    what = f"whether it may {asked}"
+    if refusal.code:
+        return unseen(area, what, f"RabbitMQ says {refusal.text}")
+    what += f": not looked at, because {refusal.text}"
+    todo = "`rabbitmqctl status` tells of alarms and their limits; then check again"
+    return Finding(area, "fault", what, todo)
+
+
+def _lacking(permission: Permission) -> str:
+    if permission.action != "bind":
+        return permission.action
+    # To bind takes two: to write to the queue, and to read the exchange.
+    return "read" if _place(permission).startswith("exchange ") else "write"
+
+
+def _place(permission: Permission) -> str:
+    text = permission.refusal.text if permission.refusal is not None else ""
+    named = _REFUSED.search(text)
+    return f"{named[1]} {named[2]}" if named else permission.name
 
 
 def of_seen(seen: Seen, role: Role | None, setting: Setting) -> list[Finding]:
@@ -112,7 +159,7 @@ def of_seen(seen: Seen, role: Role | None, setting: Setting) -> list[Finding]:
     findings = of_differences(seen, role, setting)
     if findings and setting.declares:
         what = "is not as the service declares it, which so gets no link to RabbitMQ"
-        todo = "mend it as said below, or set DECLARE_TOPOLOGY=false if it is meant so"
+        todo = "mend what is said of it, or set DECLARE_TOPOLOGY=false if it is meant so"
         findings.insert(0, Finding(area, "fault", what, todo))
     if seen.uncompared is not None:
         why = (
@@ -120,7 +167,8 @@ def of_seen(seen: Seen, role: Role | None, setting: Setting) -> list[Finding]:
             if seen.uncompared.forbidden
             else f"RabbitMQ says {seen.uncompared.text}"
         )
-        findings.append(Finding(area, "note", f"(other) differences cannot be told: {why}", _BLIND))
+        what = "other differences" if seen.differences else "differences"
+        findings.append(unseen(area, what, why, _BLIND))
     elif not findings:
         findings.append(Finding(area, "ok", "is as it should be"))
     return findings + (of_messages(seen, role) if role else [])
@@ -186,9 +234,16 @@ def _unseen(refusal: Refusal, area: str, setting: Setting) -> Finding:
         todo = "`profile-sync topology --apply` makes it, --print is for whoever may do so"
         return Finding(area, "fault", "is not there, and DECLARE_TOPOLOGY is false", todo)
     if refusal.forbidden:
-        what = "cannot be looked at: RabbitMQ 4.3 and newer want the permission to configure it"
-        return Finding(area, "note", what, _BLIND)
-    return Finding(area, "fault", f"cannot be looked at: {refusal.text}")
+        why = "RabbitMQ 4.3 and newer want the permission configure for that, and it is missing"
+        return unseen(area, "what it is like", why, _BLIND)
+    what = f"cannot be looked at: {refusal.text}"
+    if refusal.code == _LOCKED:
+        todo = (
+            "it belongs to one connection: end that, and `profile-sync topology --apply` makes it"
+        )
+    else:
+        todo = "look into RabbitMQ's log, and check again"
+    return Finding(area, "fault", what, todo)
 
 
 def _of_difference(
@@ -219,18 +274,6 @@ def _of_limit(current: str | None, role: Role | None, setting: Setting) -> tuple
     if times is None:
         return "warning", "from RabbitMQ 4 on, who looks at a message 20 times loses it"
     return "fault", f"who looks at a message {times} times loses it"
-
-
-def _doing(permission: Permission) -> str:
-    match permission.action:
-        case "read":
-            return "read the queue"
-        case "write":
-            return "write to the exchange"
-        case "configure":
-            return "configure"
-        case "bind":
-            return "bind the queue"
 
 
 def _wait(count: int) -> str:

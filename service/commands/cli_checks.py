@@ -5,14 +5,22 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Annotated, NoReturn
 
 import typer
 
 from service.addresses import user, virtual_host
 from service.commands import account, advice, definitions, inspection
-from service.commands.findings import Finding, State, faultless, summary, written
+from service.commands.findings import (
+    Finding,
+    State,
+    faultless,
+    summary,
+    unseen,
+    worst_last,
+    written,
+)
 from service.commands.management import Management
 from service.commands.terminal import (
     FAILED,
@@ -21,6 +29,7 @@ from service.commands.terminal import (
     fail,
     in_loop,
     interruptible,
+    list_faults,
     quiet_settings,
 )
 from service.settings import Settings
@@ -58,21 +67,28 @@ def check(
         float,
         typer.Option(metavar="SECONDS", min=1, help="What Kubernetes gives the pod to end."),
     ] = 30,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Faults only; nothing if there are none.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
 ) -> None:
     """Look at settings, RabbitMQ, the token and databases; exit code 1 if anything is a fault.
 
-    Nothing is changed, and no message is taken. The calls to the API are billed: one, and three
-    for each database.
+    What is worst comes last, each fault with what to do. Nothing is changed, and no message is
+    taken. The calls to the API are billed: one, and three for each database.
 
     \b
         profile-sync check
+        profile-sync check --quiet
         profile-sync check --database customers --where customerid
         profile-sync check --management http://rabbit:15672 --json
     """
-    settings = quiet_settings(token=True)
-    asked = None if management is None else _management(management, settings)
+    refuse = _refuse_as_json if as_json else _refuse
+    settings = quiet_settings(token=True, tell=_tell_as_json if as_json else list_faults)
     databases = list(dict.fromkeys([*(database or ()), *_named(settings)]))
+    if where and not databases:
+        refuse("--where is of databases: name one with --database, or in DATABASES")
+    asked = None if management is None else _management(management, settings, refuse)
     with interruptible():
         looked = in_loop(inspection.by_amqp(settings))
         findings = advice.of_settings(settings, grace_period)
@@ -81,11 +97,18 @@ def check(
         if asked is not None:
             told, timeout = inspection.by_management(settings, asked, looked)
         else:
-            what = "bindings and policies were not looked at: AMQP does not tell them"
-            told.append(Finding("management", "note", what, "give --management URL"))
+            why, todo = "AMQP does not tell them", "give --management URL"
+            told.append(unseen("management", "bindings and policies", why, todo))
         findings += [advice.of_holding(settings, timeout), *looked.findings, *told]
         findings += in_loop(account.of_account(settings, databases, where or ()))
-    _show(findings, as_json)
+    if as_json:
+        typer.echo(json.dumps(written(findings)))
+    elif quiet:
+        _print([finding for finding in findings if finding.state == "fault"])
+    else:
+        _print(worst_last(findings))
+        typer.echo(summary(findings))
+    raise typer.Exit(0 if faultless(findings) else FAILED)
 
 
 def topology(
@@ -128,31 +151,42 @@ def topology(
     else:
         with explained():
             findings = in_loop(inspection.apply(settings))
-        _show(findings, as_json=False)
+        _print(worst_last(findings))
+        typer.echo(summary(findings))
+        raise typer.Exit(0 if faultless(findings) else FAILED)
 
 
 def _named(settings: Settings) -> list[str]:
     return [name.strip() for name in settings.databases.split(",") if name.strip()]
 
 
-def _management(url: str, settings: Settings) -> Management:
+def _management(url: str, settings: Settings, refuse: Callable[[str], NoReturn]) -> Management:
     amqp = settings.amqp_urls[0]
     try:
         return Management(url, amqp, virtual_host(amqp), settings.amqp_certificates)
     except ValueError as error:
-        fail(f"--management: {error}", WRONG)
+        refuse(f"--management: {error}")
 
 
-def _show(findings: Sequence[Finding], as_json: bool) -> None:
-    """Print findings, and exit with code 1 if one is a fault."""
-    if as_json:
-        typer.echo(json.dumps(written(findings)))
-    else:
-        lines = _for_eyes(findings) if sys.stdout.isatty() else _plain(findings)
-        for line in lines:
-            typer.echo(line, color=False if os.environ.get("NO_COLOR") else None)
-        typer.echo(summary(findings))
-    raise typer.Exit(0 if faultless(findings) else FAILED)
+def _refuse(text: str) -> NoReturn:
+    fail(text, WRONG)
+
+
+def _refuse_as_json(text: str) -> NoReturn:
+    _tell_as_json([text])
+    raise typer.Exit(WRONG)
+
+
+def _tell_as_json(faults: Sequence[str]) -> None:
+    """Say as findings what keeps the check from being begun."""
+    todo = "mend it, and check again: nothing else was looked at"
+    findings = [Finding("settings", "fault", fault, todo) for fault in faults]
+    typer.echo(json.dumps(written(findings)))
+
+
+def _print(findings: Sequence[Finding]) -> None:
+    for line in _for_eyes(findings) if sys.stdout.isatty() else _plain(findings):
+        typer.echo(line, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def _plain(findings: Iterable[Finding]) -> Iterator[str]:

@@ -5,17 +5,20 @@ Nothing is changed, but by `apply`.
 
 from dataclasses import dataclass
 
-from service.addresses import user
+from service.addresses import user, virtual_host
 from service.broker import host_and_port
 from service.commands import checks, policies
 from service.commands.checks import Role, Setting
+from service.commands.definitions import least_permissions
 from service.commands.facts import Declared, Node, Permission, Refusal, Seen
-from service.commands.findings import Finding
+from service.commands.findings import Finding, unseen
 from service.commands.management import Management, Untold
 from service.commands.survey import Survey, declarations, survey
 from service.connection import LinkLost
 from service.settings import Settings
 from service.topology import topology
+
+_NOTHING = unseen("RabbitMQ", "exchanges, queues and permissions", "no node can be used")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,12 @@ class Looked:
 async def by_amqp(settings: Settings) -> Looked:
     """Reach every node of AMQP_URL, and look at the topology and the permissions by the first."""
     nodes: list[Node] = []
-    looked = Looked([], [], Setting("", settings.declare_topology))
+    looked = Looked([_NOTHING], [], _setting("", settings, settings.amqp_urls[0]))
     for url in settings.amqp_urls:
         try:
             async with survey(url, settings.amqp_certificates, settings.heartbeat) as asked:
                 if all(node.lost for node in nodes):
-                    looked = await _look(asked, settings, user(url))
+                    looked = await _look(asked, settings, url)
                 nodes.append(asked.node)
         except LinkLost as error:
             nodes.append(Node(host_and_port(url), lost=str(error)))
@@ -66,7 +69,8 @@ def by_management(
                     findings.append(policies.of_replicas(queue.name, told))
     except Untold as error:
         todo = "look at --management; its user needs the tag management"
-        return [Finding("management", "fault", str(error), todo)], None
+        what = f"bindings and policies were not looked at: {error}"
+        return [Finding("management", "fault", what, todo)], None
     return findings, timeout
 
 
@@ -80,18 +84,18 @@ async def apply(settings: Settings) -> list[Finding]:
     for url in settings.amqp_urls:
         try:
             async with survey(url, settings.amqp_certificates, settings.heartbeat) as asked:
-                return await _apply(asked, settings)
+                return await _apply(asked, settings, url)
         except LinkLost as error:
             reason = f"{host_and_port(url)}: {error}"
     raise LinkLost(reason)
 
 
-async def _look(asked: Survey, settings: Settings, login: str) -> Looked:
-    setting = Setting(asked.node.version, settings.declare_topology)
+async def _look(asked: Survey, settings: Settings, url: str) -> Looked:
+    setting = _setting(asked.node.version, settings, url)
     declared = declarations(topology(settings))
     seen = [await asked.look(one) for one in declared]
     permissions = await _permissions(asked, settings, declared)
-    findings = checks.of_permissions(login, permissions)
+    findings = checks.of_permissions(user(url), permissions, setting)
     for one in seen:
         findings += checks.of_seen(one, _role(one, settings), setting)
     unseen = [
@@ -151,9 +155,9 @@ def _bindings(management: Management, settings: Settings) -> list[Finding]:
     return findings
 
 
-async def _apply(asked: Survey, settings: Settings) -> list[Finding]:
+async def _apply(asked: Survey, settings: Settings, url: str) -> list[Finding]:
     wanted = topology(settings)
-    setting = Setting(asked.node.version, settings.declare_topology)
+    setting = _setting(asked.node.version, settings, url, declares=True)
     findings: list[Finding] = []
     for declared in declarations(wanted):
         findings += await _make(asked, declared, settings, setting)
@@ -164,7 +168,7 @@ async def _apply(asked: Survey, settings: Settings) -> list[Finding]:
             findings.append(Finding(area, "ok", f"is bound to {queue.exchange} with #"))
         elif not refusal.missing:
             what = f"cannot be bound to {queue.exchange}: {refusal.text}"
-            findings.append(Finding(area, "fault", what, checks.PERMISSIONS))
+            findings.append(Finding(area, "fault", what, setting.to_permit))
     return findings
 
 
@@ -177,15 +181,24 @@ async def _make(
         refusal = await asked.make(declared)
         if refusal is None:
             return [Finding(area, "ok", "is made")]
-        todo = checks.PERMISSIONS if refusal.forbidden else ""
+        todo = setting.to_permit if refusal.forbidden else "look into RabbitMQ's log"
         return [Finding(area, "fault", f"cannot be made: {refusal.text}", todo)]
     if seen.differences or seen.uncompared is not None:
         what = "is there and differs, and is left as it is"
         differences = checks.of_differences(seen, _role(seen, settings), setting)
         if seen.uncompared is not None:
             what += f": {seen.uncompared.text}"
-        return [Finding(area, "fault", what), *differences]
+        todo = "mend what is said of it, or set DECLARE_TOPOLOGY=false if it is meant so"
+        return [Finding(area, "fault", what, todo), *differences]
     return [Finding(area, "ok", "was there, as it should be")]
+
+
+def _setting(
+    version: str, settings: Settings, url: str, *, declares: bool | None = None
+) -> Setting:
+    declares = settings.declare_topology if declares is None else declares
+    least = least_permissions(topology(settings), declares=declares)
+    return Setting(version, settings.declare_topology, least.command(virtual_host(url), user(url)))
 
 
 def _role(seen: Seen, settings: Settings) -> Role | None:

@@ -36,21 +36,28 @@ _REMEDIES = {
 }
 
 
-def settings(**defaults: str) -> Settings:
-    """Read the settings, or list all that is wrong with them and exit with code 2."""
+def list_faults(faults: Sequence[str]) -> None:
+    """Write what is wrong with the settings to standard error."""
+    count = len(faults)
+    complain(f"profile-sync: {count} setting{'s' * (count > 1)} cannot be used:")
+    for fault in faults:
+        complain(f"  {fault}")
+
+
+def settings(tell: Callable[[Sequence[str]], None] = list_faults, **defaults: str) -> Settings:
+    """Read the settings, or `tell` all that is wrong with them and exit with code 2."""
     try:
         return Settings.load(**defaults)
     except WrongSettings as error:
-        count = len(error.faults)
-        complain(f"profile-sync: {count} setting{'s' * (count > 1)} cannot be used:")
-        for fault in error.faults:
-            complain(f"  {fault}")
+        tell(error.faults)
         raise SystemExit(WRONG) from None
 
 
-def quiet_settings(*, token: bool = False) -> Settings:
+def quiet_settings(
+    *, token: bool = False, tell: Callable[[Sequence[str]], None] = list_faults
+) -> Settings:
     """Read the settings for a command that logs only what fails; most need no `token`."""
-    found = settings() if token else settings(access_token="unused")  # noqa: S106
+    found = settings(tell) if token else settings(tell, access_token="unused")  # noqa: S106
     logs.set_up("error", "text", found.secrets, aside=True)
     return found
 

@@ -46,6 +46,7 @@ def check(vhost: Vhost, api: StandIn) -> Check:
         assert done.stderr == ""
         told = json.loads(done.stdout)
         assert told["ok"] is (done.returncode == 0)
+        assert all(one["todo"] for one in told["findings"] if one["state"] == "fault")
         return done.returncode, told["findings"]
 
     return run
@@ -178,7 +179,11 @@ LACKS = [
     ({"write": ""}, "false", f"may not write to the exchange {RESULTS}"),
     ({"configure": f"^{EVENTS}$"}, "true", f"may not configure {RESULTS}"),
     ({"write": f"^({RESULTS}|{DEAD_LETTERS})$"}, "true", f"may not bind the queue {EVENTS}"),
-    ({"read": f"^{EVENTS}$"}, "true", f"may not bind the queue {RESULTS}"),
+    (
+        {"read": f"^{EVENTS}$"},
+        "true",
+        f"may not bind the queue {DEAD_LETTERS}, {RESULTS}: the permission read is missing",
+    ),
 ]
 
 
@@ -194,7 +199,7 @@ def test_what_the_user_lacks_is_named(
         assert code == 1
         area = f"user {urlsplit(url).username}"
         assert words in told(found, "fault")[area]
-        assert "topology --permissions" in told(found, "fault")[area]
+        assert "rabbitmqctl set_permissions " in told(found, "fault")[area]
 
 
 def test_what_only_a_user_who_may_configure_is_told_the_management_api_tells(
@@ -395,7 +400,8 @@ def test_a_proxy_on_the_way_is_named_without_its_password(
     port = free_ports(1)[0]
     monkeypatch.setenv("HTTP_PROXY", f"http://me:hidden-word@127.0.0.1:{port}")
     _, found = check(ALLOW_PLAIN_HTTP="true")
-    assert told(found, "note")["API"] == f"called by way of the proxy 127.0.0.1:{port}"
+    proxy, _ = told(found, "note")["API"].splitlines()
+    assert proxy == f"called by way of the proxy 127.0.0.1:{port}"
     assert "proxy" in told(found, "fault")["API"]
     assert "hidden-word" not in str(found)
 
@@ -446,3 +452,53 @@ def test_ctrl_c_ends_it_with_130(tmp_path: Path) -> None:
             program.process.send_signal(signal.SIGINT)
             assert program.process.wait(30) == 130
     assert program.output() == ""
+
+
+def plainly(vhost: Vhost, api_url: str, *arguments: str, **settings: str) -> Any:
+    basic: dict[str, Any] = {"AMQP_URL": vhost.amqp_url, "API_URL": f"{api_url}/v2"}
+    return profile_sync("check", *arguments, **{**basic, "ACCESS_TOKEN": "demo-token", **settings})
+
+
+@pytest.mark.usefixtures("applied")
+def test_faults_are_said_last_and_quietly_alone(vhost: Vhost, api: StandIn) -> None:
+    loud = plainly(vhost, api.url, "--database", "nowhere")
+    assert (loud.returncode, loud.stderr) == (1, "")
+    *_, last, count = loud.stdout.splitlines()
+    assert last.startswith("fault: database nowhere: ")
+    assert " -> " in last
+    assert count == "1 fault, no warnings"
+    quiet = plainly(vhost, api.url, "--database", "nowhere", "--quiet")
+    assert (quiet.returncode, quiet.stdout) == (1, f"{last}\n")
+    well = plainly(vhost, api.url, "--database", "customers", "--quiet")
+    assert (well.returncode, well.stdout, well.stderr) == (0, "", "")
+
+
+def test_a_part_that_was_not_looked_at_says_why(check: Check) -> None:
+    dead = f"http://127.0.0.1:{free_ports(1)[0]}/v2"
+    code, found = check("--database", "7", API_URL=dead)
+    assert code == 1
+    notes = told(found, "note")
+    assert notes["database 7"] == "its fields: not looked at, because the API failed"
+    (login,) = [text for area, text in notes.items() if area.startswith("user ")]
+    assert login.endswith("not looked at, because that is not there")
+    nobody = f"amqp://127.0.0.1:{free_ports(1)[0]}/"
+    code, found = check(AMQP_URL=nobody)
+    assert told(found, "note")["RabbitMQ"] == (
+        "exchanges, queues and permissions: not looked at, because no node can be used"
+    )
+
+
+def test_what_keeps_it_from_beginning_is_json_too(vhost: Vhost, api: StandIn) -> None:
+    for arguments, settings, word in (
+        ([], {"MAX_IN_FLIGHT": "many"}, "PROFILE_SYNC_MAX_IN_FLIGHT: must be a whole number"),
+        (["--where", "customerid"], {}, "name one with --database"),
+        (["--management", "rabbit:15672"], {}, "--management: write http://host:15672"),
+    ):
+        done = plainly(vhost, api.url, "--json", *arguments, **settings)
+        assert (done.returncode, done.stderr) == (2, "")
+        written = json.loads(done.stdout)
+        ((what, todo),) = [(one["what"], one["todo"]) for one in written["findings"]]
+        assert (written["ok"], word in what, bool(todo)) == (False, True, True)
+        said = plainly(vhost, api.url, *arguments, **settings)
+        assert (said.returncode, said.stdout) == (2, "")
+        assert word in said.stderr

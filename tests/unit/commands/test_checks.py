@@ -4,8 +4,9 @@ from service.commands.checks import Role, Setting, of_nodes, of_permissions, of_
 from service.commands.facts import Action, Difference, Kind, Node, Permission, Refusal, Seen
 from service.commands.findings import Finding
 
-OLD, NEW = Setting("3.10.8", declares=False), Setting("4.0.5", declares=False)
-DECLARES = Setting("3.10.8", declares=True)
+GRANT = "rabbitmqctl set_permissions me"
+OLD, NEW = Setting("3.10.8", declares=False, grant=GRANT), Setting("4.0.5", False, GRANT)
+DECLARES = Setting("3.10.8", declares=True, grant=GRANT)
 MISSING = Refusal(404, "NOT_FOUND - no queue 'q' in vhost '/'")
 FORBIDDEN = Refusal(403, "ACCESS_REFUSED - access to queue 'q' in vhost '/' refused for user 'u'")
 BLOCKED = Refusal(0, "RabbitMQ takes no messages")
@@ -107,7 +108,7 @@ def test_what_may_not_be_looked_at_is_no_fault() -> None:
     unread = first(Seen("queue", "q", uncompared=Refusal(406, "no such text")))
     assert (unread.state, "no such text" in unread.what) == ("note", True)
     locked = first(Seen("queue", "q", Refusal(405, "RESOURCE_LOCKED")))
-    assert locked.state == "fault"
+    assert (locked.state, "one connection" in locked.todo) == ("fault", True)
 
 
 @pytest.mark.parametrize(
@@ -175,10 +176,50 @@ def test_nodes_of_two_clusters_are_a_fault() -> None:
 def test_permissions_are_told_one_by_one(
     action: Action, refusal: Refusal | None, state: str
 ) -> None:
-    (found,) = of_permissions("me", [Permission(action, "q", refusal)])
+    (found,) = of_permissions("me", [Permission(action, "q", refusal)], OLD)
     assert (found.area, found.state) == ("user me", state)
     assert "q" in found.what
+    assert found.todo or state != "fault"
 
 
-def test_what_is_not_there_says_nothing_of_permissions() -> None:
-    assert of_permissions("me", [Permission("read", "q", MISSING)]) == []
+def access(kind: Kind, name: str, how: str = "access") -> Refusal:
+    text = f"ACCESS_REFUSED - {how} to {kind} '{name}' in vhost '/' refused for user 'u'"
+    return Refusal(403, text)
+
+
+@pytest.mark.parametrize(
+    ("action", "refusal", "says"),
+    [
+        ("read", access("queue", "q"), "may not read the queue q: the permission read"),
+        ("write", access("exchange", "q"), "the permission write is missing for exchange q"),
+        ("configure", access("queue", "q"), "the permission configure is missing for queue q"),
+        ("bind", access("queue", "q"), "the permission write is missing for queue q"),
+        ("bind", access("exchange", "e"), "the permission read is missing for exchange e"),
+        ("bind", access("exchange", "e", "read access"), "permission read is missing for exch"),
+    ],
+)
+def test_the_missing_permission_is_named_with_what_gives_it(
+    action: Action, refusal: Refusal, says: str
+) -> None:
+    (found,) = of_permissions("me", [Permission(action, "q", refusal)], OLD)
+    assert says in found.what
+    assert GRANT in found.todo
+
+
+def test_one_line_tells_of_all_that_lacks_one_permission() -> None:
+    lacks = [
+        Permission("configure", "a", access("exchange", "a")),
+        Permission("configure", "a", access("queue", "a")),
+        Permission("configure", "b", access("queue", "b")),
+    ]
+    (found,) = of_permissions("me", lacks, OLD)
+    assert found.what == (
+        "may not configure a, b: the permission configure is missing for "
+        "exchange a, queue a, queue b"
+    )
+
+
+def test_what_is_not_there_tells_that_its_permissions_were_not_looked_at() -> None:
+    (found,) = of_permissions("me", [Permission("read", "q", MISSING)], OLD)
+    assert found.state == "note"
+    assert found.what.endswith("read the queue q: not looked at, because that is not there")
