@@ -38,7 +38,7 @@ _AMQP = "PROFILE_SYNC_AMQP_"
 _TOGETHER = 100  # frames; pika sends a long piece slowly, as it cuts off what is sent
 _CLOSE_TIMEOUT = 2.0  # seconds for a polite end, then the sockets are dropped
 _QUEUE_TIMEOUT = 30.0  # seconds
-_NO_ACCESS, _OTHER_ARGUMENTS = 403, 406
+_REFUSALS = (403, 406)  # no access; other arguments
 
 
 class LinkLost(Exception):
@@ -204,16 +204,20 @@ class Line:
             LinkLost: there is no such queue, for instance.
         """
         declared = await self._try_declare(queue, passive=True)
-        return None if declared is None else int(declared.method.message_count)
+        return None if isinstance(declared, tuple) else int(declared.method.message_count)
 
-    async def has_arguments(self, queue: str, arguments: Mapping[str, Any]) -> bool:
-        """Tell whether a durable queue, which must be there, surely has exactly these arguments.
+    async def differs(self, queue: str, arguments: Mapping[str, Any]) -> tuple[int, str] | None:
+        """Ask whether a durable queue, which must be there, has exactly these arguments.
+
+        Returns:
+            None if it has, or else RabbitMQ's refusal: its code, and a text that names one
+            difference.
 
         Raises:
             LinkLost: with the reason in words.
         """
         declared = await self._try_declare(queue, durable=True, arguments=dict(arguments))
-        return declared is not None
+        return declared if isinstance(declared, tuple) else None
 
     async def close_channel(self, channel: Channel) -> None:
         """Close one channel; what it holds unacknowledged returns to its queue, in order."""
@@ -265,14 +269,13 @@ class Line:
             self.connection._terminate_stream(StreamLostError("given up"))
 
     async def _try_declare(self, queue: str, **how: Any) -> Any:
-        """Declare a queue on a channel of its own; None if RabbitMQ refuses that."""
+        """Declare a queue on a channel of its own; give code and text if RabbitMQ refuses that."""
         channel: Channel = await self.rpc(self.connection.channel, "on_open_callback")
-        refused: asyncio.Future[None] = self._loop.create_future()
+        refused: asyncio.Future[tuple[int, str]] = self._loop.create_future()
 
         def ended(_closed: Channel, error: BaseException) -> None:
-            code = error.reply_code if isinstance(error, ChannelClosed) else None
-            if code in (_NO_ACCESS, _OTHER_ARGUMENTS):
-                refused.set_result(None)
+            if isinstance(error, ChannelClosed) and error.reply_code in _REFUSALS:
+                refused.set_result((error.reply_code, error.reply_text))
             elif not isinstance(error, ChannelClosedByClient):
                 self._end(error)
 
@@ -281,7 +284,7 @@ class Line:
         await asyncio.wait([answer, refused], return_when=asyncio.FIRST_COMPLETED)
         if refused.done():
             answer.cancel()
-            return None
+            return refused.result()
         await self.close_channel(channel)
         return answer.result()
 

@@ -1,22 +1,33 @@
 """The commands for dead letters, thin: list, show, export, replay, discard."""
 
-import os
+import json
 import secrets
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import typer
 
 from service.commands import errands, exports, letter_views
-from service.commands.dead_letters import Groups, Letter, Selection, Trace, read_age
-from service.commands.replay import Plan, Tally
-from service.commands.terminal import WRONG, complain, explained, fail, printable, quiet_settings
+from service.commands.dead_letters import Groups, Letter, Selection, Trace
+from service.commands.letter_files import exported, written_whole
+from service.commands.letter_options import (
+    NOTHING,
+    WHICH,
+    AsJson,
+    Careless,
+    Databases,
+    Ids,
+    Newer,
+    Older,
+    Reasons,
+    selection,
+)
+from service.commands.replay import Plan
+from service.commands.tally import Ending, Tally
+from service.commands.terminal import WRONG, complain, explained, fail, quiet_settings
 from service.settings import Settings
 from service.stale import FORCE, UNLESS_STALE
 
@@ -27,46 +38,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_WHICH = "say which: give --reason, --id or another option, or --all"
-
-Reasons = Annotated[
-    list[str] | None,
-    typer.Option("--reason", metavar="REASON", help="Only of this reason; may be repeated."),
-]
-Databases = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--database",
-        metavar="NAME",
-        help="Only for this database, by id or name as the event has it; may be repeated.",
-    ),
-]
-Ids = Annotated[
-    list[str] | None,
-    typer.Option("--id", metavar="ID", help="Only of this event id; may be repeated."),
-]
-Older = Annotated[
-    str | None,
-    typer.Option(
-        "--older-than", metavar="AGE", help="Only those that failed longer ago: 30m, 2h, 3d."
-    ),
-]
-Newer = Annotated[
-    str | None,
-    typer.Option(
-        "--newer-than", metavar="AGE", help="Only those that failed since then: 30m, 2h, 3d."
-    ),
-]
-Careless = Annotated[
-    bool,
-    typer.Option(
-        "--look-anyway", help="Look even if RabbitMQ might drop letters that were seen too often."
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
-
 
 @app.command("list")
+@explained()
 def list_letters(
     each: Annotated[bool, typer.Option("--each", help="Single letters, not groups.")] = False,
     reasons: Reasons = None,
@@ -84,8 +58,8 @@ def list_letters(
         profile-sync dead-letters list --reason refused --newer-than 2h --each
         profile-sync dead-letters list --json | jq .groups
     """
+    wanted = selection(reasons, databases, ids, older_than, newer_than)
     settings = quiet_settings()
-    selection = _selection(reasons, databases, ids, older_than, newer_than)
     letters: list[dict[str, Any]] = []
     groups = Groups()
 
@@ -95,48 +69,52 @@ def list_letters(
         else:
             groups.add(letter)
 
-    count = errands.look(settings, selection, take, careless=look_anyway)
-    with explained():
-        if not (as_json or letters or groups.sorted()):
-            typer.echo(f"none of the {count} letters in {settings.dead_letter_queue}")
-        elif each:
-            letter_views.show_each(letters, as_json=as_json)
-        else:
-            letter_views.show_groups(groups, datetime.now(UTC), as_json=as_json)
+    seen = errands.look(settings, wanted, take, careless=look_anyway)
+    if not (as_json or letters or groups.sorted()):
+        typer.echo(letter_views.nothing(seen, settings.dead_letter_queue))
+    elif each:
+        letter_views.show_each(letters, as_json=as_json)
+    else:
+        letter_views.show_groups(groups, datetime.now(UTC), as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=NOTHING)
+@explained()
 def show(
     event_id: Annotated[str, typer.Argument(metavar="ID", help="An event's id, as list tells it.")],
     values: Annotated[
         bool, typer.Option("--values", help="The body and all headers as they are.")
     ] = False,
     look_anyway: Careless = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show all letters of one event: why it died, its headers, its body without the values.
 
     \b
         profile-sync dead-letters show evt-0001
         profile-sync dead-letters show evt-0001 --values
+        profile-sync dead-letters show evt-0001 --json | jq '.letters[0].detail'
     """
     settings = quiet_settings()
     found: list[Letter] = []
-    count = errands.look(settings, Selection(ids={event_id}), found.append, careless=look_anyway)
+    seen = errands.look(settings, Selection(ids={event_id}), found.append, careless=look_anyway)
     if not found:
-        fail(
-            f"no letter of {printable(event_id)} among the {count} in "
-            f"{settings.dead_letter_queue}; `profile-sync dead-letters list --each` lists them"
-        )
-    with explained():
-        now = datetime.now(UTC)
-        typer.echo("\n\n".join(letter_views.written(one, now, values=values) for one in found))
+        there = letter_views.nothing(seen, settings.dead_letter_queue)
+        fail(f"{there}; `profile-sync dead-letters list --each` lists their ids")
+    if as_json:
+        letters = [letter_views.told_whole(one, values=values) for one in found]
+        typer.echo(json.dumps({"count": len(letters), "letters": letters}))
+        return
+    now = datetime.now(UTC)
+    typer.echo("\n\n".join(letter_views.written(one, now, values=values) for one in found))
 
 
-@app.command()
+@app.command(epilog=NOTHING)
+@explained()
 def export(
-    file: Annotated[Path, typer.Argument(help="Where to write, or - for standard output.")] = Path(
-        "-"
-    ),
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where to write, or - for standard output.")
+    ] = Path("-"),
     reasons: Reasons = None,
     databases: Databases = None,
     ids: Ids = None,
@@ -146,43 +124,62 @@ def export(
 ) -> None:
     """Write dead letters as lines of JSON, with their values, to keep, mend and replay them.
 
-    The file is only there once it is whole, and only its owner can read it.
+    All of them, or those that the options mean. The file is only there once it is whole, and only
+    its owner can read it. Each line is one letter; its "body" is the event, as JSON if it is JSON.
 
     \b
         profile-sync dead-letters export letters.jsonl
         profile-sync dead-letters export --reason invalid-value - | jq -r .detail
     """
+    wanted = selection(reasons, databases, ids, older_than, newer_than)
     settings = quiet_settings()
-    selection = _selection(reasons, databases, ids, older_than, newer_than)
     count = 0
-    with explained(), _written_whole(file) as out:
+    with written_whole(file) as write:
 
         def take(letter: Letter) -> None:
             nonlocal count
-            out.write(exports.line(letter).encode() + b"\n")
+            write(exports.line(letter).encode() + b"\n")
             count += 1
 
-        errands.look(settings, selection, take, careless=look_anyway)
+        seen = errands.look(settings, wanted, take, careless=look_anyway)
+        if not count:
+            fail(letter_views.nothing(seen, settings.dead_letter_queue))
     complain(f"{count} exported; all are still in {settings.dead_letter_queue}")
 
 
-@app.command()
+@app.command(epilog=NOTHING)
+@explained()
 def replay(
     file: Annotated[
         Path | None,
-        typer.Argument(help="What export wrote, edited or not; - for standard input."),
+        typer.Argument(
+            metavar="[FILE]",
+            help="What export wrote, edited or not, or - for standard input; without it the "
+            "letters come from the queue.",
+        ),
     ] = None,
     reasons: Reasons = None,
     databases: Databases = None,
     ids: Ids = None,
     older_than: Older = None,
     newer_than: Newer = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="So many letters at the most.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="COUNT", help="So many letters at the most, the oldest in the queue."
+        ),
+    ] = None,
     rate: Annotated[
-        float | None, typer.Option(min=0.01, help="So many events a second; else all at once.")
+        float | None,
+        typer.Option(
+            min=0.01,
+            metavar="RATE",
+            help="So many events a second at the most; else at full speed.",
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be refused; publish nothing.")
+        bool,
+        typer.Option("--dry-run", help="Say what would be published or refused; publish nothing."),
     ] = False,
     force: Annotated[
         bool,
@@ -194,33 +191,45 @@ def replay(
         bool,
         typer.Option(
             "--new-ids",
-            help="Give each event a new id: <old>+replay-<random>. Consumers drop a second result "
-            "of one id, so that with the old ids they never learn what came of a replay.",
+            help="Give each event a new id: <old>+replay-<random>. Consumers that drop a second "
+            "result of one id would otherwise never learn what came of a replay.",
         ),
     ] = False,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Do not ask the API; check no names and values.")
+        bool,
+        typer.Option(
+            "--offline", help="Do not ask the API for fields: names and values go unchecked."
+        ),
     ] = False,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All letters in the queue, if no other option says which.")
+    ] = False,
     look_anyway: Careless = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="For scripts: a line of JSON for each letter as it ends, and one with the counts.",
+        ),
+    ] = False,
 ) -> None:
     """Publish dead letters as events again, behind those that wait.
 
-    Each is checked first; what the service would refuse again stays where it is. A letter leaves
-    the queue only when RabbitMQ has its event, so Ctrl-C loses none. A replay of a file takes
-    nothing out of the queue.
+    Each is checked first; what the service would refuse again stays where it is (exit code 1). A
+    letter leaves the queue only when RabbitMQ has its event, so Ctrl-C loses none. A replay of a
+    file takes nothing out of the queue.
 
     \b
         profile-sync dead-letters replay --reason unknown-field --dry-run
         profile-sync dead-letters replay --reason unknown-field --rate 50
         profile-sync dead-letters replay --new-ids mended.jsonl
     """
-    selection = _selection(reasons, databases, ids, older_than, newer_than)
-    if selection.everything and not (everything or dry_run or limit or file):
-        fail(f"{_WHICH}, or a file", WRONG)
+    wanted = selection(reasons, databases, ids, older_than, newer_than)
+    if wanted.everything and not (everything or dry_run or limit or file):
+        fail(f"{WHICH}, or a file", WRONG)
     settings = quiet_settings(token=not offline)
     plan = Plan(
-        selection,
+        wanted,
         datetime.now(UTC),
         FORCE if force else UNLESS_STALE,
         limit,
@@ -230,15 +239,18 @@ def replay(
         offline,
         look_anyway,
     )
-    letters = None if file is None else [letter for letter, _ in _imported(file, settings)]
     tally = Tally()
     try:
-        errands.replay(settings, plan, tally, letters)
-    except SystemExit:
+        _replay(settings, plan, tally, file, as_json=as_json)
+    finally:
         if tally.selected:
-            letter_views.show_tally(settings, plan, tally, from_file=file is not None)
-        raise
-    letter_views.show_tally(settings, plan, tally, from_file=file is not None)
+            if as_json:
+                letter_views.show_counts(tally)
+            else:
+                letter_views.show_tally(settings, plan, tally, from_file=file is not None)
+    if not tally.selected:
+        there = str(file) if file is not None else settings.dead_letter_queue
+        fail(letter_views.nothing(tally.seen, there))
     if file is not None and not dry_run and tally.published:
         name = "FILE" if str(file) == "-" else str(file)
         complain(
@@ -248,33 +260,58 @@ def replay(
     raise typer.Exit(1 if tally.refused else 0)
 
 
-@app.command()
+def _replay(
+    settings: Settings, plan: Plan, tally: Tally, file: Path | None, *, as_json: bool
+) -> None:
+    def told(ending: Ending) -> None:
+        if as_json:
+            letter_views.show_ending(ending)
+
+    if file is None:
+        errands.replay(settings, plan, tally, None, told)
+        return
+    with exported(file, settings.max_event_bytes) as letters:
+        for letter, _ in letters:
+            tally.see(letter, meant=plan.selection.means(letter, plan.now))
+        if tally.selected:
+            errands.replay(settings, plan, tally, (letter for letter, _ in letters), told)
+
+
+@app.command(epilog=NOTHING)
+@explained()
 def discard(
     reasons: Reasons = None,
     databases: Databases = None,
     ids: Ids = None,
     older_than: Older = None,
     newer_than: Newer = None,
-    exported: Annotated[
-        Path | None, typer.Option("--in", help="Only those that this exported file has.")
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--in", metavar="FILE", help="Only those that this file has, which export wrote."
+        ),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All letters in the queue, if no other option says which.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     look_anyway: Careless = False,
+    as_json: AsJson = False,
 ) -> None:
     """Take dead letters out of the queue for ever; shows which, and asks before.
 
     \b
         profile-sync dead-letters discard --reason stale --older-than 7d
         profile-sync dead-letters discard --in letters.jsonl
+        profile-sync dead-letters discard --all --yes --json | jq .discarded
     """
+    wanted = selection(reasons, databases, ids, older_than, newer_than)
     settings = quiet_settings()
-    selection = _selection(reasons, databases, ids, older_than, newer_than)
-    if selection.everything and exported is None and not everything:
-        fail(_WHICH, WRONG)
+    if wanted.everything and file is None and not everything:
+        fail(WHICH, WRONG)
     if not (yes or sys.stdin.isatty()):
-        fail("nobody is there to ask: give --yes to discard without", WRONG)
-    among = None if exported is None else Counter(t for _, t in _imported(exported, settings))
+        fail("nothing is discarded: nobody is there to confirm it; give --yes to do without", WRONG)
+    among = None if file is None else _traces(file, settings)
     found = Counter[bytes]()
     groups = Groups()
 
@@ -286,81 +323,31 @@ def discard(
         found[letter.fingerprint] += 1
         groups.add(letter)
 
-    errands.look(settings, selection, take, careless=look_anyway)
+    seen = errands.look(settings, wanted, take, careless=look_anyway)
     count = found.total()
     if not count:
-        typer.echo("there are none of these")
-        return
-    letter_views.show_groups(groups, datetime.now(UTC), as_json=False)
+        fail(letter_views.nothing(seen, settings.dead_letter_queue))
+    if not as_json:
+        letter_views.show_groups(groups, datetime.now(UTC), as_json=False)
     if not (yes or _agreed(f"Discard these {count} for ever?")):
         fail("nothing was discarded")
     gone = errands.discard(settings, found, careless=look_anyway)
-    typer.echo(f"{gone} discarded")
+    if as_json:
+        told = {"selected": count, "discarded": gone, "groups": letter_views.told_groups(groups)}
+        typer.echo(json.dumps(told))
+    else:
+        typer.echo(f"{gone} discarded")
     if gone < count:
         fail(f"{count - gone} were no longer there, or another reader holds them")
 
 
 def _agreed(question: str) -> bool:
     try:
-        return typer.confirm(question)
+        return typer.confirm(question, err=True)
     except typer.Abort:
         raise typer.Exit(130) from None
 
 
-def _selection(
-    reasons: list[str] | None,
-    databases: list[str] | None,
-    ids: list[str] | None,
-    older_than: str | None,
-    newer_than: str | None,
-) -> Selection:
-    return Selection(
-        frozenset(reasons or ()),
-        frozenset(name.casefold() for name in databases or ()),
-        frozenset(ids or ()),
-        _age("--older-than", older_than),
-        _age("--newer-than", newer_than),
-    )
-
-
-def _age(option: str, text: str | None) -> timedelta | None:
-    try:
-        return None if text is None else read_age(text)
-    except ValueError as error:
-        fail(f"{option}: {error}", WRONG)
-
-
-def _imported(file: Path, settings: Settings) -> list[tuple[Letter, Trace]]:
-    try:
-        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        return list(exports.letters(content.split(b"\n"), settings.max_event_bytes))
-    except OSError as error:
-        fail(f"{file}: {error.strerror}", WRONG)
-    except exports.NoExport as error:
-        fail(f"{file}: {error}", WRONG)
-
-
-@contextmanager
-def _written_whole(file: Path) -> Iterator[BinaryIO]:
-    """Write a file that is there only once it is whole; - is standard output."""
-    if str(file) == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    if not file.name or file.is_dir():
-        fail(f"{file} is a folder", WRONG)
-    if file.exists():
-        fail(f"{file} is there already, and may be all there is of letters: choose another", WRONG)
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    except OSError as error:
-        fail(f"{file} cannot be written: {error.strerror}", WRONG)
-    try:
-        with open(handle, "wb") as out:
-            yield out
-            out.flush()
-            os.fsync(handle)
-        os.replace(name, file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+def _traces(file: Path, settings: Settings) -> Counter[Trace]:
+    with exported(file, settings.max_event_bytes) as letters:
+        return Counter(trace for _, trace in letters)

@@ -70,7 +70,7 @@ def send(
 
         def confirmed(event: sending.Found) -> None:
             taken.add(event.number)
-            shown(1)
+            shown.advance(1)
 
         try:
             in_loop(sending.send(settings, routing_key, events, rate, confirmed))

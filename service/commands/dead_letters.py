@@ -14,6 +14,8 @@ from service.results import PERSISTENT, carried_headers
 from service.stale import HEADER, Replay
 
 OURS = "profile-sync-"
+BROKERS_REASONS = ("delivery_limit", "expired", "maxlen", "rejected")  # RabbitMQ's own
+UNKNOWN = "unknown"  # the reason of a letter that tells none
 
 Trace = tuple[str, str, str, str]
 
@@ -61,7 +63,7 @@ def read(delivery: Delivery, max_bytes: int) -> Letter:
     event_id, database = identity(delivery.body, properties, max_bytes)
     return Letter(
         event_id,
-        told["reason"] or _text(death.get("reason")) or "unknown",
+        told["reason"] or _text(death.get("reason")) or UNKNOWN,
         told["detail"] or _words(death),
         database,
         instant(told["failed-at"] or death.get("time")),

@@ -5,7 +5,7 @@ Each is a loop of its own, and ends with one line on standard error and an exit 
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import NoReturn
@@ -16,12 +16,15 @@ from service.commands.dead_letters import Letter, Selection, read
 from service.commands.links import link_of
 from service.commands.look import Worn, look_at_dead_letters
 from service.commands.render import NoCatalogue
-from service.commands.replay import Judge, Plan, Replayer, Tally
+from service.commands.replay import Judge, Plan, Replayer
+from service.commands.tally import Ending, Tally
 from service.commands.terminal import complain, explained, fail, in_loop, progress
 from service.copernica import Copernica
 from service.messages import Delivery, Message
 from service.metrics import Metrics
 from service.settings import Settings
+
+Kind = tuple[str, str]  # reason and database
 
 
 @contextmanager
@@ -31,42 +34,57 @@ def _worn_told(settings: Settings) -> Iterator[None]:
         yield
     except Worn as error:
         queue = settings.dead_letter_queue
-        fail(
-            f"{error}: RabbitMQ 4 drops it the 21st time if {queue} has no x-delivery-limit, and "
-            "each look is one. Give it one: rabbitmqctl set_policy -p VHOST dead-letters "
-            f"'^{queue}$' '{{\"delivery-limit\": 1000000}}' --apply-to queues; "
-            "then --look-anyway looks"
+        fail(f"a letter has gone back to {queue} {error.count} times: {_remedy(error, queue)}")
+
+
+def _remedy(worn: Worn, queue: str) -> str:
+    if worn.limit is not None:
+        return (
+            f"its x-delivery-limit of {worn.limit} lets RabbitMQ drop it soon, each look counts "
+            "(this one too), and no policy raises that. `profile-sync dead-letters export "
+            f"--look-anyway FILE` saves all; then delete {queue}, and `profile-sync topology "
+            "--apply` makes it without"
         )
+    return (
+        f"RabbitMQ 4 drops it the 21st time if {queue} has no delivery limit (RabbitMQ 3 never "
+        "does), and each look counts, this one too. Give it one: rabbitmqctl set_policy -p VHOST "
+        f"dead-letters '^{queue}$' '{{\"delivery-limit\": 1000000}}' --apply-to queues; then add "
+        "--look-anyway"
+    )
 
 
 def look(
     settings: Settings, selection: Selection, take: Callable[[Letter], None], *, careless: bool
-) -> int:
-    """Show the letters that are meant to `take`, and put all back; return how many there were."""
+) -> Counter[Kind]:
+    """Show the letters that are meant to `take`, and put all back; count all there were."""
+    seen: Counter[Kind] = Counter()
 
-    async def reading() -> tuple[int, int | None]:
+    async def reading() -> int | None:
         async with (
             link_of(settings) as link,
             look_at_dead_letters(link, settings, careless=careless) as looking,
         ):
             waiting = await looking.waiting()
-            with progress("reading", waiting) as advance:
+            with progress("reading", waiting) as bar:
 
                 def on_delivery(delivery: Delivery) -> bool:
                     letter = read(delivery, settings.max_event_bytes)
+                    seen[letter.reason, letter.database] += 1
                     if selection.means(letter, now):
                         take(letter)
-                    advance(1)
+                    bar.advance(1)
                     return True
 
-                return await looking.read(on_delivery, waiting), waiting
+                await looking.read(on_delivery, waiting)
+                return waiting
 
     now = datetime.now(UTC)
     with explained(), _worn_told(settings):
-        shown, waiting = in_loop(reading())
+        waiting = in_loop(reading())
+    shown = seen.total()
     if waiting is not None and shown < waiting:
         fail(f"{waiting - shown} of {waiting} could not be read: another reader holds them")
-    return shown
+    return seen
 
 
 def discard(settings: Settings, wanted: Counter[bytes], *, careless: bool) -> int:
@@ -78,67 +96,83 @@ def discard(settings: Settings, wanted: Counter[bytes], *, careless: bool) -> in
 async def _discard(settings: Settings, wanted: Counter[bytes], careless: bool) -> int:
     gone: list[Callable[[], None]] = []
     count = wanted.total()
+    with progress("discarding", count) as bar:
 
-    def on_delivery(delivery: Delivery) -> bool:
-        fingerprint = read(delivery, settings.max_event_bytes).fingerprint
-        if wanted[fingerprint] > 0:
-            wanted[fingerprint] -= 1
-            gone.append(delivery.ack)
-        return len(gone) < count
+        def on_delivery(delivery: Delivery) -> bool:
+            fingerprint = read(delivery, settings.max_event_bytes).fingerprint
+            if wanted[fingerprint] > 0:
+                wanted[fingerprint] -= 1
+                gone.append(delivery.ack)
+                bar.advance(1)
+            return len(gone) < count
 
-    async with (
-        link_of(settings) as link,
-        look_at_dead_letters(link, settings, careless=careless) as looking,
-    ):
-        await looking.read(on_delivery, await looking.waiting())
-        for acknowledge in gone:
-            acknowledge()
+        async with (
+            link_of(settings) as link,
+            look_at_dead_letters(link, settings, careless=careless) as looking,
+        ):
+            await looking.read(on_delivery, await looking.waiting())
+            for acknowledge in gone:
+                acknowledge()
     return len(gone)
 
 
-def replay(settings: Settings, plan: Plan, tally: Tally, letters: list[Letter] | None) -> None:
-    """Replay letters, or those of the queue; `tally` is right also if that is interrupted."""
+def replay(
+    settings: Settings,
+    plan: Plan,
+    tally: Tally,
+    letters: Iterable[Letter] | None,
+    told: Callable[[Ending], None],
+) -> None:
+    """Replay letters, or those of the queue; `tally` is right also if that is interrupted.
+
+    `told` learns what becomes of each.
+    """
     try:
         with explained(), _worn_told(settings):
-            in_loop(_replay(settings, plan, tally, letters))
+            in_loop(_replay(settings, plan, tally, letters, told))
     except (NoCatalogue, Unpublished) as error:
         fail(str(error))
 
 
 async def _replay(
-    settings: Settings, plan: Plan, tally: Tally, letters: list[Letter] | None
+    settings: Settings,
+    plan: Plan,
+    tally: Tally,
+    letters: Iterable[Letter] | None,
+    told: Callable[[Ending], None],
 ) -> None:
-    async with _judge(settings, plan.offline) as judge:
-        if letters is not None and plan.dry:
-            # Whether what was mended will do can be seen without RabbitMQ.
-            await Replayer(plan, judge, tally, _never, _unseen).from_letters(letters)
-            return
-        async with link_of(settings, _blocked) as link:
-            await _replay_by(link, plan, judge, tally, letters)
+    with progress("judging" if plan.dry else "replaying", None) as bar:
+
+        def ended(ending: Ending) -> None:
+            bar.expect(min(tally.selected, plan.limit or tally.selected))
+            bar.advance(1)
+            told(ending)
+
+        async with _judge(settings, plan.offline) as judge:
+            if letters is not None and plan.dry:
+                # Whether what was mended will do can be seen without RabbitMQ.
+                offline = Replayer(plan, judge, tally, _never, ended)
+                await offline.from_letters(letters)
+                return
+            async with link_of(settings, _blocked) as link:
+                publish = _publisher(link)
+                replayer = Replayer(plan, judge, tally, publish, ended)
+                if letters is not None:
+                    await replayer.from_letters(letters)
+                    return
+                await replayer.from_queue(
+                    lambda: look_at_dead_letters(link, settings, careless=plan.careless)
+                )
 
 
-async def _replay_by(
-    link: Link, plan: Plan, judge: Judge, tally: Tally, letters: list[Letter] | None
-) -> None:
-    settings = judge.settings
-    queue = settings.dead_letter_queue
-    waiting = len(letters) if letters is not None else await link.reading.waiting(queue)
-    total = None if waiting is None else min(waiting, plan.limit or waiting)
-    with progress("replaying", total if plan.selection.everything else None) as advance:
+def _publisher(link: Link) -> Callable[[Message], asyncio.Future[None]]:
+    def publish(event: Message) -> asyncio.Future[None]:
+        if not link.leased:
+            # What it is told meanwhile may be lost: letters would stay though they are events.
+            link.reading.lose("it was not heard of for too long")
+        return link.publish(event)
 
-        def publish(event: Message) -> asyncio.Future[None]:
-            if not link.leased:
-                # What it is told meanwhile may be lost: letters would stay though they are events.
-                link.reading.lose("it was not heard of for too long")
-            return link.publish(event)
-
-        replayer = Replayer(plan, judge, tally, publish, advance)
-        if letters is not None:
-            await replayer.from_letters(letters)
-        else:
-            await replayer.from_queue(
-                lambda: look_at_dead_letters(link, settings, careless=plan.careless)
-            )
+    return publish
 
 
 @asynccontextmanager
@@ -152,10 +186,6 @@ async def _judge(settings: Settings, offline: bool) -> AsyncIterator[Judge]:
 
 def _never(_event: Message) -> NoReturn:
     raise AssertionError("a dry run publishes nothing")
-
-
-def _unseen(_more: int) -> None:
-    pass
 
 
 def _blocked(blocked: bool) -> None:

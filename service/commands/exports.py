@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-from service.commands.dead_letters import Letter, Trace, identity, instant
+from service.commands.dead_letters import UNKNOWN, Letter, Trace, identity, instant
 from service.messages import Properties
 
 _BYTES, _TIME, _TABLE = "$base64", "$time", "$table"
@@ -89,7 +89,7 @@ def _letter(content: object, max_bytes: int) -> tuple[Letter, Trace]:
     event_id, database = identity(body, properties, max_bytes)
     letter = Letter(
         event_id,
-        _string(content, "reason") or "unknown",
+        _string(content, "reason") or UNKNOWN,
         _string(content, "detail"),
         database,
         instant(content.get("failed_at")),

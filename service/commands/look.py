@@ -1,12 +1,14 @@
 """A look at a queue: its messages are held, and go back in their order when it ends.
 
 Only what is acknowledged meanwhile leaves the queue. A quorum queue gives one consumer at most
-2,000 messages to hold, so each 2,000 have a channel of their own, whose consumer is cancelled when
-it has them; in the end the channels are closed in the order in which they were opened. What goes
-back is put behind what went back before, so a look holds all there are, wanted or not.
+2,000 messages to hold, so each 2,000 (fewer, if they are large) have a channel of their own, whose
+consumer is cancelled when it has them; in the end the channels are closed in the order in which
+they were opened. What goes back is put behind what went back before, so a look holds all there are,
+wanted or not.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,26 +18,36 @@ from types import TracebackType
 from typing import Any, Self
 
 from service.broker import Link, delivery
+from service.commands.differences import Unreadable, declared_queue, take_over
+from service.commands.facts import Refusal
 from service.connection import Line, LinkLost
 from service.messages import Delivery
 from service.settings import Settings
 from service.topology import topology
 
 _WINDOW = 2000  # messages
+_FEW = 100  # messages: of the first window, until it is known how large they are
+_WINDOW_BYTES = 32 * 2**20  # of bodies that may have come and wait to be shown
 _CONSUMER = "look"  # known before it starts, so that it can always be cancelled
 _SILENCE = 2.0  # seconds without a message, after which there are none: other readers hold the rest
 _RETURN_TRIES = 500  # to see a channel's messages back; another reader may take them at once
 _RETURN_PAUSE = 0.005  # seconds
 _BLIND_PAUSE = 0.5  # seconds, where RabbitMQ does not allow to count
-_MANY_RETURNS = 15  # RabbitMQ 4 drops a message at its 21st, if the queue has no limit of its own
+_RETURNS = 20  # RabbitMQ 4 drops a message at the next one, if its queue has no limit of its own
+_RESERVE = 5  # returns that are left, as a look that is refused costs one too
+_MOST_DIFFERENCES = 20
 
 
 class Worn(Exception):
-    """A message has come back so often that RabbitMQ may soon drop it."""
+    """A message has come back so often that RabbitMQ may soon drop it.
 
-    def __init__(self, count: int) -> None:
+    `limit` is the one that the queue was declared with; None if it has none, or nobody knows.
+    """
+
+    def __init__(self, count: int, limit: int | None) -> None:
         super().__init__(f"a message has gone back to this queue {count} times")
         self.count = count
+        self.limit = limit
 
 
 @dataclass(slots=True)
@@ -59,8 +71,11 @@ class Look:
         self._line = line
         self._queue = queue
         self._arguments = arguments
-        self._sturdy = careless
+        self._limit: int | None = None
+        self._most_returns: float | None = math.inf if careless else None
         self._windows: list[_Window] = []
+        self._arrived: deque[Delivery] = deque()
+        self._sizes = 0, 0  # how many have arrived, and the bytes of their bodies
         self._rest: int | None = 0
         self._acknowledged = False
         self._news: asyncio.Future[None] | None = None
@@ -74,6 +89,7 @@ class Look:
         error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        self._arrived.clear()
         if not isinstance(error, Worn):
             with suppress(Worn, LinkLost):
                 await self.read(lambda _: True, self._rest)
@@ -95,6 +111,8 @@ class Look:
     async def read(self, take: Callable[[Delivery], bool], most: int | None) -> int:
         """Hold messages and show them to `take`, in order, until it wants no more.
 
+        Read again, it goes on behind the last that was shown.
+
         Args:
             take: is given each; False ends the reading, but for what the end of the look holds.
             most: how many there are; None reads until none come for two seconds.
@@ -107,40 +125,53 @@ class Look:
             Worn: looking may cost messages; at the first of them.
         """
         shown, goes_on = 0, True
-        self._rest = most
+        self._rest = None if most is None else most - len(self._arrived)
+        while goes_on and self._arrived and shown != most:
+            goes_on = await self._show(take)
+            shown += 1
         while goes_on and (most is None or shown < most):
-            size = _WINDOW if most is None else min(_WINDOW, most - shown)
-            more, goes_on = await self._window(take, size)
+            size = self._window_size()
+            more, goes_on = await self._window(
+                take, size if most is None else min(size, most - shown)
+            )
             shown += more
         return shown
+
+    def _window_size(self) -> int:
+        count, size = self._sizes
+        return min(_WINDOW, max(_FEW, _WINDOW_BYTES * count // (size + 1)))
 
     async def _window(self, take: Callable[[Delivery], bool], size: int) -> tuple[int, bool]:
         channel = await self._line.open_channel()
         window = _Window(channel)
         self._windows.append(window)
-        arrived: deque[Delivery] = deque()
 
         def on_message(_channel: Any, method: Any, properties: Any, body: bytes) -> None:
             window.held += 1
             if self._rest is not None:
                 self._rest -= 1
+            count, before = self._sizes
+            self._sizes = count + 1, before + len(body)
             ack = partial(self._ack, window, method.delivery_tag)
-            arrived.append(delivery(method, properties, body, ack))
+            self._arrived.append(delivery(method, properties, body, ack))
             if self._news is not None and not self._news.done():
                 self._news.set_result(None)
 
         try:
             await self._line.consume(channel, self._queue, size, on_message, _CONSUMER)
             for shown in range(size):
-                if not arrived and not await self._comes():
+                if not self._arrived and not await self._comes():
                     self._rest = 0
                     return shown, False
-                await self._refuse_worn(arrived[0])
-                if not take(arrived.popleft()):
+                if not await self._show(take):
                     return shown + 1, False
             return size, True
         finally:
             await self._line.cancel(channel, _CONSUMER)
+
+    async def _show(self, take: Callable[[Delivery], bool]) -> bool:
+        await self._refuse_worn(self._arrived[0])
+        return take(self._arrived.popleft())
 
     async def _comes(self) -> bool:
         """Wait for a message; False if none comes."""
@@ -153,11 +184,32 @@ class Look:
         return self._news.done()
 
     async def _refuse_worn(self, message: Delivery) -> None:
-        if self._sturdy or message.count < _MANY_RETURNS:
+        if not message.count:
             return
-        self._sturdy = await self._line.has_arguments(self._queue, self._arguments)
-        if not self._sturdy:
-            raise Worn(message.count)
+        if self._most_returns is None:
+            self._most_returns = await self._harmless_returns()
+        if message.count >= self._most_returns:
+            raise Worn(message.count, self._limit)
+
+    async def _harmless_returns(self) -> float:
+        """Say how often a message may go back, as far as the queue's arguments tell.
+
+        A policy may take more away; AMQP tells nothing of those.
+        """
+        declared = declared_queue(self._queue, self._arguments)
+        for _ in range(_MOST_DIFFERENCES):
+            refused = await self._line.differs(self._queue, declared.arguments)
+            if refused is None:
+                break
+            try:
+                declared, _ = take_over(declared, Refusal(*refused))
+            except Unreadable:
+                return _RETURNS - _RESERVE
+        if declared.arguments.get("x-queue-type") != "quorum":
+            return math.inf
+        self._limit = declared.arguments.get("x-delivery-limit")
+        limit = _RETURNS if self._limit is None else self._limit
+        return limit - _RESERVE
 
     def _ack(self, window: _Window, tag: int) -> None:
         if window.channel.is_open and not self._line.lost.done():

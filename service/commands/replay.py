@@ -7,16 +7,16 @@ loses none, and only those published and not yet confirmed can come twice.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import islice
 
 from service.catalogue import Catalogue
 from service.catalogues import Catalogues
 from service.commands.dead_letters import Letter, Selection, event_message, read, renamed
 from service.commands.look import Look
 from service.commands.render import NoCatalogue
+from service.commands.tally import Ending, Outcome, Refusal, Tally
 from service.connection import LinkLost
 from service.events import InvalidEvent, parse
 from service.guards import check_database, guard
@@ -27,11 +27,11 @@ from service.settings import Settings
 from service.stale import Replay
 
 WINDOW = 100  # events published and not yet confirmed
-_LARGEST_ROUND = 20_000  # letters, which are all in memory
+_LARGEST_ROUND = 20_000  # letters
+_IN_MEMORY = 32 * 2**20  # bytes of letters, and one more letter
+_OVERHEAD = 1000  # bytes that a letter takes beside its body and headers, more or less
 _LONGEST_ROUND = 600.0  # seconds; RabbitMQ takes back what is held for 30 minutes
 _SHORT = 5.0  # seconds for what is on its way when all must end
-
-Refusal = tuple[str, str]  # reason and detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +57,6 @@ class Plan:
         """Letters to hold at once."""
         size = _LARGEST_ROUND if self.rate is None else max(1, int(self.rate * _LONGEST_ROUND))
         return min(size, _LARGEST_ROUND)
-
-
-@dataclass(slots=True)
-class Tally:
-    """What has become of the letters so far.
-
-    `unsure` are events that may be published while their letters are still in the queue; `refused`
-    has a count and an id for each reason and detail.
-    """
-
-    selected: int = 0
-    published: int = 0
-    unsure: int = 0
-    refused: dict[Refusal, tuple[int, str]] = field(default_factory=dict)
-
-    def refuse(self, refusal: Refusal, event_id: str) -> None:
-        """Count a refused event."""
-        count, sample = self.refused.get(refusal, (0, event_id))
-        self.refused[refusal] = (count + 1, sample)
-
-    @property
-    def refusals(self) -> int:
-        """How many were refused."""
-        return sum(count for count, _ in self.refused.values())
 
 
 class Judge:
@@ -137,10 +113,27 @@ class _Held:
     done: Callable[[], None]
 
 
+class _Portion(list[_Held]):
+    """Letters that are in memory at once; `full` if no more should be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bytes = 0
+
+    def hold(self, letter: Letter, done: Callable[[], None]) -> None:
+        self.append(_Held(letter, done))
+        self._bytes += len(letter.body) + len(repr(letter.properties.headers)) + _OVERHEAD
+
+    @property
+    def full(self) -> bool:
+        return self._bytes >= _IN_MEMORY
+
+
 class Replayer:
     """Replays letters; `tally` is right at any moment, also if it is interrupted.
 
-    `publish` gives what is done when RabbitMQ has confirmed, as a link's does.
+    `publish` gives what is done when RabbitMQ has confirmed, as a link's does; `ended` is told of
+    each letter.
     """
 
     def __init__(
@@ -149,14 +142,14 @@ class Replayer:
         judge: Judge,
         tally: Tally,
         publish: Callable[[Message], asyncio.Future[None]],
-        advance: Callable[[int], None],
+        ended: Callable[[Ending], None],
     ) -> None:
         self._settings = judge.settings
         self._plan = plan
         self._judge = judge
         self._tally = tally
         self._publish = publish
-        self._advance = advance
+        self._ended = ended
         self._left = plan.limit
         self._refused = Counter[bytes]()
 
@@ -174,10 +167,10 @@ class Replayer:
                 async with look() as looking:
                     if first:
                         waiting = await looking.waiting()
-                    more = await self._round(looking, waiting)
+                    more = await self._round(looking, waiting, first=first)
             except LinkLost:
                 # The last acknowledgements may have been lost too.
-                self._tally.unsure = max(self._tally.unsure, min(WINDOW, self._tally.published))
+                self._tally.may_repeat = min(WINDOW, self._tally.published)
                 raise
             if waiting is None or not more:
                 break
@@ -186,93 +179,122 @@ class Replayer:
             first = False
 
     async def from_letters(self, letters: Iterable[Letter]) -> None:
-        """Replay letters that are not in the queue, or not only.
+        """Replay letters that are not in the queue, or not only; they have been counted as seen.
 
         Raises:
             LinkLost, Unpublished, NoCatalogue: the tally has what was published.
         """
-        meant = (each for each in letters if self._plan.selection.means(each, self._plan.now))
-        while held := [_Held(letter, _nothing) for letter in islice(meant, self._size())]:
-            await self._replay(held)
+        portion = _Portion()
+        for letter in letters:
+            if len(portion) == self._left:
+                break
+            if self._plan.selection.means(letter, self._plan.now):
+                portion.hold(letter, _nothing)
+            if portion.full:
+                await self._replay(portion)
+                portion = _Portion()
+        await self._replay(portion)
 
-    async def _round(self, look: Look, most: int | None) -> bool:
-        """Replay as many letters as may be held; False if there are no more."""
-        held: list[_Held] = []
+    async def _round(self, look: Look, waiting: int | None, *, first: bool) -> bool:
+        """Replay as many letters as may be held; False if there are no more.
+
+        In the first round all are seen, to count them, also if not all are replayed.
+        """
         # After an earlier round those refused are first in the queue.
         known = Counter(self._refused)
-        size = self._size() if most is not None else self._plan.limit
+        size = room = self._size(rounds=waiting is not None)
+        portion = _Portion()
 
         def take(delivery: Delivery) -> bool:
             letter = read(delivery, self._settings.max_event_bytes)
             if known[letter.fingerprint]:
                 known[letter.fingerprint] -= 1
-            elif self._plan.selection.means(letter, self._plan.now):
-                held.append(_Held(letter, delivery.ack))
-            return size is None or len(held) < size
+                return True
+            meant = self._plan.selection.means(letter, self._plan.now)
+            if first:
+                self._tally.see(letter, meant=meant)
+            if meant and len(portion) < room:
+                portion.hold(letter, delivery.ack)
+            return not portion.full and (first or len(portion) < room)
 
-        if size is None or size > 0:
-            await look.read(take, most)
-        await self._replay(held)
-        return bool(held) and len(held) == size and self._size() > 0
+        while True:
+            shown = await look.read(take, waiting)
+            await self._replay(portion)
+            room -= len(portion)
+            waiting = None if waiting is None else waiting - shown
+            if not portion.full:
+                return not room and bool(size and self._size())
+            portion = _Portion()
 
-    def _size(self) -> int:
-        size = self._plan.limit if self._plan.dry else self._plan.round
+    def _size(self, *, rounds: bool = True) -> int:
+        size = self._plan.round if rounds and not self._plan.dry else None
         room = [each for each in (size, self._left) if each is not None]
         return min(room, default=10**9)
 
     async def _replay(self, held: Sequence[_Held]) -> None:
         if self._left is not None:
             self._left -= len(held)
-        self._tally.selected += len(held)
         good = []
         for each in held:
-            event = self._event(each.letter)
+            event, letter = self._event(each.letter), each.letter
             refusal = await self._judge.refusal(event)
             if refusal is None and self._plan.suffix:
                 # Only now: to write it anew would hide what is wrong with it.
-                event = self._event(renamed(each.letter, self._plan.suffix))
+                letter = renamed(each.letter, self._plan.suffix)
+                event = self._event(letter)
                 refusal = await self._judge.refusal(event)
-            if refusal is None:
-                good.append((event, each.done))
-            else:
+            if refusal is not None:
                 self._refused[each.letter.fingerprint] += 1
-                self._tally.refuse(refusal, each.letter.event_id)
-                self._advance(1)
+                self._end(each.letter, each.letter.event_id, "refused", refusal)
+            elif self._plan.dry:
+                self._end(each.letter, letter.event_id, "would-be-published")
+            else:
+                good.append(_Ready(event, each, letter.event_id))
             await asyncio.sleep(0)  # heartbeats go on
-        if not self._plan.dry:
-            await self._publish_all(good)
+        await self._publish_all(good)
+
+    def _end(
+        self, letter: Letter, event_id: str, outcome: Outcome, refusal: Refusal | None = None
+    ) -> None:
+        ending = Ending(letter, event_id, outcome, refusal)
+        self._tally.count(ending)
+        self._ended(ending)
 
     def _event(self, letter: Letter) -> Message:
         return event_message(letter, self._settings.event_exchange, self._plan.how)
 
-    async def _publish_all(self, events: Sequence[tuple[Message, Callable[[], None]]]) -> None:
+    async def _publish_all(self, events: Sequence["_Ready"]) -> None:
         rate = self._plan.rate
         pace = limiter(rate) if rate else None
         room = asyncio.Semaphore(WINDOW)
         on_the_way: set[asyncio.Future[None]] = set()
         failures: list[BaseException] = []
 
-        def ended(done: Callable[[], None], confirmed: asyncio.Future[None]) -> None:
+        def ended(ready: _Ready, confirmed: asyncio.Future[None]) -> None:
             on_the_way.discard(confirmed)
             room.release()
-            if error := confirmed.exception():
+            error = confirmed.exception()
+            if error is None:
+                ready.held.done()
+            else:
                 failures.append(error)
-                self._tally.unsure += isinstance(error, LinkLost)
-                return
-            done()
-            self._tally.published += 1
-            self._advance(1)
+            if error is None or isinstance(error, LinkLost):
+                outcome: Outcome = "published" if error is None else "unsure"
+                try:
+                    self._end(ready.held.letter, ready.event_id, outcome)
+                except OSError as full:  # who reads what is told is gone, or its disk is full
+                    failures.append(full)
 
         try:
-            for event, done in events:
+            for ready in events:
                 if pace is not None:
                     await pace.acquire()
                 await room.acquire()
                 if failures:
                     break
-                confirmed = self._publish(event)
+                confirmed = self._publish(ready.event)
                 on_the_way.add(confirmed)
-                confirmed.add_done_callback(partial(ended, done))
+                confirmed.add_done_callback(partial(ended, ready))
             while on_the_way:
                 await asyncio.wait(on_the_way)
         finally:
@@ -281,6 +303,15 @@ class Replayer:
                 await asyncio.wait(on_the_way, timeout=_SHORT)
         if failures:
             raise failures[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An event to publish, the letter it was, and the id it has now."""
+
+    event: Message
+    held: _Held
+    event_id: str
 
 
 def _nothing() -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn, TypeVar
+from functools import partial
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from service import logs
 from service.connection import LinkLost
@@ -129,14 +131,21 @@ def interruptible() -> Iterator[None]:
         raise SystemExit(130) from None
 
 
-@contextmanager
-def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how far long work is; the function given is told how much more is done.
+class Bar(NamedTuple):
+    """How far long work is: `advance` is told how much more is done, `expect` how much there is."""
 
-    Nothing is written if standard error is no terminal. `total` is None if nobody knows it.
+    advance: Callable[[int], None]
+    expect: Callable[[int], None]
+
+
+@contextmanager
+def progress(title: str, total: int | None) -> Iterator[Bar]:
+    """Show on a terminal how far long work is; its last line stays, with the time it took.
+
+    Nothing is written if standard error is no terminal. `total` is None if nobody knows it yet.
     """
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield Bar(lambda _: None, lambda _: None)
         return
     # Only what is shown pays for it.
     from rich.console import Console  # noqa: PLC0415
@@ -153,11 +162,11 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
     )
     with Progress(*columns, console=console) as shown:
         task = shown.add_task(title, total=total)
-        yield lambda more: shown.advance(task, more)
+        yield Bar(partial(shown.advance, task), lambda known: shown.update(task, total=known))
 
 
 def printable(value: object) -> str:
@@ -171,18 +180,55 @@ def _shown(character: str) -> str:
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write rows: as a table on a terminal, else as lines with tabs, titles first."""
+    """Write rows: in columns on a terminal, else as lines with tabs, titles first."""
     texts = [[printable(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for line in (titles, *texts):
             print("\t".join(line))
         return
     # Only what shows a table pays for it.
+    from rich.cells import cell_len  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    shown = Table(*titles, box=None, pad_edge=False, header_style="bold")
-    for line in texts:
-        shown.add_row(*map(Text, line))
-    Console().print(shown)
+    console = Console()
+    for number, row in enumerate(in_columns([titles, *texts], console.width, cell_len)):
+        console.print(Text(row, style="" if number else "bold"), soft_wrap=True)
+
+
+_GAP, _INDENT = "  ", "    "
+
+
+def in_columns(
+    rows: Sequence[Sequence[str]], width: int, length: Callable[[str], int] = len
+) -> Iterator[str]:
+    """Lay rows out in columns; those that do not fit in the width go on below, indented.
+
+    Nothing is cut, and only words of the last column are parted: an id can be copied whole.
+    """
+    widest = [max(map(length, column)) for column in zip(*rows, strict=True)]
+    lines: list[list[int]] = [[]]
+    room = width
+    for column, wide in enumerate(widest):
+        if lines[-1] and wide > room:
+            lines.append([])
+            room = width - len(_INDENT)
+        lines[-1].append(column)
+        room -= wide + len(_GAP)
+    for row in rows:
+        padded = [cell + " " * (widest[at] - length(cell)) for at, cell in enumerate(row)]
+        texts = [_GAP.join(padded[at] for at in columns).rstrip() for columns in lines]
+        yield "\n".join([texts[0], *(_below(text, width) for text in texts[1:] if text)])
+
+
+def _below(text: str, width: int) -> str:
+    if len(text) <= width - len(_INDENT):
+        return _INDENT + text
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=_INDENT,
+        subsequent_indent=_INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

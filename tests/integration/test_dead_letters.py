@@ -138,7 +138,8 @@ async def test_letters_that_came_back_often_are_not_looked_at_where_that_could_c
     refused = await asyncio.to_thread(dead_letters, vhost, "list")
     assert refused.returncode == 1
     (said,) = refused.stderr.splitlines()
-    assert "gone back to this queue 15 times" in said
+    assert "gone back to profile-sync.dead-letters 15 times" in said
+    assert "rabbitmqctl set_policy" in said
     assert "--look-anyway" in said
     anyway = await asyncio.to_thread(dead_letters, vhost, "list", "--look-anyway", "--json")
     assert json.loads(anyway.stdout)["count"] == 1
@@ -156,7 +157,8 @@ def test_list_groups_letters_and_lists_each(declared: Mail, vhost: Vhost) -> Non
     each = dead_letters(vhost, "list", "--each", "--database", "customers")
     assert each.stdout.splitlines()[1].split("\t")[-1] == r"too\told\x1b[31m"
     none = dead_letters(vhost, "list", "--reason", "refused")
-    assert none.stdout == "none of the 3 letters in profile-sync.dead-letters\n"
+    assert none.returncode == 0
+    assert "nothing matches among the 3 letters" in none.stdout
     told = json.loads(dead_letters(vhost, "list", "--json", "--reason", "stale").stdout)
     assert told["count"] == 1
     assert told["groups"][0]["oldest"] == "2026-11-23T10:00:00+00:00"
@@ -175,7 +177,7 @@ def test_show_hides_the_values_of_an_event_unless_they_are_wanted(
     assert "jane@example.com" in dead_letters(vhost, "show", "evt-7", "--values").stdout
     unknown = dead_letters(vhost, "show", "evt-9")
     assert (unknown.returncode, unknown.stdout) == (1, "")
-    assert "no letter of evt-9 among the 2" in unknown.stderr
+    assert "nothing matches among the 2 letters" in unknown.stderr
 
 
 def test_a_mended_export_is_replayed_and_then_discarded(
@@ -213,6 +215,9 @@ def test_a_mended_export_is_replayed_and_then_discarded(
     assert declared.ready(DEAD_LETTERS) == 3
     discarded = dead_letters(vhost, "discard", "--in", str(file), "--yes")
     assert discarded.stdout.endswith("2 discarded\n")
+    again = dead_letters(vhost, "discard", "--in", str(file), "--yes")
+    assert again.returncode == 1
+    assert "nothing matches among the 1 letters" in again.stderr
     assert [body for _, _, body in declared.take(DEAD_LETTERS, 1)] == [b"\xff\x00"]
 
 
@@ -329,6 +334,10 @@ def test_wrong_arguments_end_with_2_and_one_line(vhost: Vhost, tmp_path: Path) -
     broken.write_text("{\n")
     for command, words in (
         (("list", "--older-than", "soon"), "--older-than: write an age as"),
+        (
+            ("discard", "--reason", "stael"),
+            "there is no stael; did you mean stale? The reasons are",
+        ),
         (("export", "/nowhere/letters.jsonl"), "/nowhere/letters.jsonl cannot be written"),
         (("replay",), "say which: give --reason, --id or another option, or --all, or a file"),
         (("replay", "--offline", str(broken)), "line 1 is no JSON"),
@@ -339,6 +348,81 @@ def test_wrong_arguments_end_with_2_and_one_line(vhost: Vhost, tmp_path: Path) -
         assert done.returncode == 2, command
         (said,) = done.stderr.splitlines()
         assert words in said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("show", "nope"), *((name, "--id", "nope") for name in ("export", "replay", "discard"))],
+    ids=lambda command: command[0],
+)
+def test_where_nothing_matches_one_line_says_what_there_is(
+    command: tuple[str, ...], declared: Mail, vhost: Vhost, tmp_path: Path
+) -> None:
+    more = {"export": [str(tmp_path / "x")], "replay": ["--offline"], "discard": ["--yes"]}
+    words = (*command, *more.get(command[0], []))
+    empty = dead_letters(vhost, *words)
+    assert (empty.returncode, empty.stdout) == (1, "")
+    assert "there are no letters in profile-sync.dead-letters" in empty.stderr
+    fill(declared, event(1), event(2))
+    done = dead_letters(vhost, *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    (said,) = done.stderr.splitlines()
+    assert "2 letters in profile-sync.dead-letters: 2 unknown-field of database 1234" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_done_is_told_as_json_for_scripts(
+    declared: Mail, vhost: Vhost, tmp_path: Path
+) -> None:
+    fill(declared, event(1), event(2, where={}), event(3))
+    shown = json.loads(dead_letters(vhost, "show", "evt-2", "--json").stdout)
+    assert [letter["body"]["where"] for letter in shown["letters"]] == [{}]
+    file = tmp_path / "letters.jsonl"
+    assert dead_letters(vhost, "export", str(file)).returncode == 0
+    dry = dead_letters(vhost, "replay", "--offline", "--dry-run", "--json", str(file))
+    done = dead_letters(vhost, "replay", "--offline", "--json", "--limit", "2", "--new-ids")
+    for run, outcome in ((dry, "would-be-published"), (done, "published")):
+        assert run.returncode == 1
+        *each, last = map(json.loads, run.stdout.splitlines())
+        told = {one["id"]: one["outcome"] for one in each}
+        assert (told["evt-1"], told["evt-2"]) == (outcome, "refused")
+        counts = last["summary"]
+        assert (counts["selected"], counts["refused"]) == (3, 1)
+        assert sum(counts.values()) == 2 * counts["selected"]
+    assert counts["left"] == 1
+    gone = json.loads(dead_letters(vhost, "discard", "--all", "--yes", "--json").stdout)
+    assert (gone["selected"], gone["discarded"], gone["groups"][0]["count"]) == (2, 2, 2)
+
+
+def test_a_queue_that_is_not_ours_is_looked_at_or_it_is_said_why_not(
+    mail: Mail, vhost: Vhost
+) -> None:
+    mail.channel.exchange_declare(DEAD_LETTERS, "topic", durable=True)
+
+    def declare_queue(arguments: dict[str, Any]) -> None:
+        mail.channel.queue_delete(DEAD_LETTERS)
+        mail.channel.queue_declare(DEAD_LETTERS, durable=True, arguments=arguments)
+        mail.channel.queue_bind(DEAD_LETTERS, DEAD_LETTERS, "#")
+        fill(mail, event(1))
+
+    declare_queue({"x-queue-type": "classic"})
+    for _ in range(3):
+        assert dead_letters(vhost, "list").returncode == 0
+    declare_queue({"x-queue-type": "quorum", "x-delivery-limit": 4})
+    assert dead_letters(vhost, "list").returncode == 0
+    refused = dead_letters(vhost, "list")
+    (said,) = refused.stderr.splitlines()
+    assert refused.returncode == 1
+    for words in ("x-delivery-limit of 4", "no policy raises", "export --look-anyway FILE"):
+        assert words in said
+    assert dead_letters(vhost, "list", "--look-anyway").returncode == 0
+    assert declared_count(mail) == 1
+
+
+def declared_count(mail: Mail) -> int:
+    """Count the dead letters once all are back."""
+    wait_for(lambda: mail.ready(DEAD_LETTERS) > 0, "all back")
+    return mail.ready(DEAD_LETTERS)
 
 
 def test_an_export_replaces_nothing_that_was_there(

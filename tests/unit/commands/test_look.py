@@ -9,7 +9,8 @@ from service.commands.look import Look, Worn
 from service.connection import Line, LinkLost
 from service.messages import Delivery
 
-WINDOW = 2000
+FIRST, WINDOW = 100, 2000
+OURS = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
 
 
 class Channel:
@@ -32,15 +33,22 @@ class Queue(Line):
     """
 
     def __init__(
-        self, count: int, *, worn: int | None = None, counted: bool = True, known: bool = True
+        self,
+        count: int,
+        *,
+        size: int = 1,
+        returns: Mapping[int, int] | None = None,
+        counted: bool = True,
+        declared: Mapping[str, Any] | None = OURS,
     ) -> None:
         self.lost = asyncio.get_running_loop().create_future()
         self.messages = list(range(count))
         self.asked = 0
         self.channels: list[Channel] = []
-        self._worn = worn
+        self._size = size
+        self._returns = returns or {}
         self._counted = counted
-        self._known = known
+        self._declared = declared
 
     async def open_channel(self) -> Any:
         self.channels.append(Channel())
@@ -56,10 +64,10 @@ class Queue(Line):
     ) -> None:
         channel.held, self.messages = self.messages[:prefetch], self.messages[prefetch:]
         for number in channel.held:
-            count = 15 if number == self._worn else 14
-            properties = pika.BasicProperties(headers={"x-delivery-count": count})  # type: ignore[no-untyped-call]
+            headers = {"x-delivery-count": self._returns.get(number, 1)}
+            properties = pika.BasicProperties(headers=headers)  # type: ignore[no-untyped-call]
             method = pika.spec.Basic.Deliver("look", number, False, "", "key")  # type: ignore[no-untyped-call]
-            on_message(channel, method, properties, b"%d" % number)
+            on_message(channel, method, properties, b"%0*d" % (self._size, number))
 
     async def cancel(self, channel: Any, tag: str) -> None:
         pass
@@ -67,16 +75,32 @@ class Queue(Line):
     async def waiting(self, queue: str) -> int | None:  # noqa: ARG002
         return len(self.messages) if self._counted else None
 
-    async def has_arguments(self, queue: str, arguments: Mapping[str, Any]) -> bool:  # noqa: ARG002
+    async def differs(self, queue: str, arguments: Mapping[str, Any]) -> tuple[int, str] | None:
         self.asked += 1
-        return self._known
+        if self._declared is None:
+            return 403, f"ACCESS_REFUSED - access to queue '{queue}' refused for user 'guest'"
+        for name in ("x-queue-type", "x-delivery-limit"):
+            wanted, current = arguments.get(name), self._declared.get(name)
+            if wanted != current:
+                return 406, (
+                    f"PRECONDITION_FAILED - inequivalent arg '{name}' for queue '{queue}' in vhost "
+                    f"'/': received {_said(wanted)} but current is {_said(current)}"
+                )
+        return None
 
     async def close_channel(self, channel: Any) -> None:
         self.messages += [number for number in channel.held if number not in channel.acked]
 
 
+def _said(value: object) -> str:
+    if value is None:
+        return "none"
+    kind = "signedint" if isinstance(value, int) else "longstr"
+    return f"the value '{value}' of type '{kind}'"
+
+
 def looking(queue: Queue, *, careless: bool = False) -> Look:
-    return Look(queue, "q", {}, careless=careless)
+    return Look(queue, "q", OURS, careless=careless)
 
 
 class Taken:
@@ -96,12 +120,30 @@ class Taken:
 
 
 async def test_each_two_thousand_have_a_channel_and_go_back_in_their_order() -> None:
-    queue, taken = Queue(2 * WINDOW + 1), Taken()
+    count = FIRST + 2 * WINDOW + 1
+    queue, taken = Queue(count), Taken()
     async with looking(queue) as look:
-        assert await look.read(taken, await look.waiting()) == 2 * WINDOW + 1
+        assert await look.read(taken, await look.waiting()) == count
         assert queue.messages == []
-    assert [len(channel.held) for channel in queue.channels] == [WINDOW, WINDOW, 1]
-    assert taken.numbers == queue.messages == list(range(2 * WINDOW + 1))
+    assert [len(channel.held) for channel in queue.channels] == [FIRST, WINDOW, WINDOW, 1]
+    assert taken.numbers == queue.messages == list(range(count))
+
+
+async def test_of_large_messages_few_come_at_once() -> None:
+    queue, taken = Queue(900, size=2**17), Taken()
+    async with looking(queue) as look:
+        await look.read(taken, await look.waiting())
+    assert [len(channel.held) for channel in queue.channels] == [100, 255, 255, 255, 35]
+
+
+async def test_a_look_goes_on_where_it_stopped() -> None:
+    queue, first, second, third = Queue(250), Taken(enough=30), Taken(enough=20), Taken()
+    async with looking(queue) as look:
+        assert await look.read(first, 250) == 30
+        assert await look.read(second, 220) == 20
+        assert await look.read(third, 200) == 200
+    assert first.numbers + second.numbers + third.numbers == list(range(250))
+    assert queue.messages == list(range(250))
 
 
 async def test_what_is_not_wanted_is_held_too_so_that_the_order_stays() -> None:
@@ -129,23 +171,49 @@ async def test_what_is_acknowledged_does_not_go_back() -> None:
     assert queue.messages == [0, 3, 4]
 
 
-async def test_messages_that_may_be_dropped_soon_end_the_look() -> None:
-    queue, taken = Queue(9, worn=3, known=False), Taken()
-    with pytest.raises(Worn, match="15 times"):
+@pytest.mark.parametrize(
+    ("declared", "count", "limit"),
+    [
+        (None, 15, None),
+        ({"x-queue-type": "quorum"}, 15, None),
+        ({"x-queue-type": "quorum", "x-delivery-limit": 40}, 35, 40),
+        ({"x-queue-type": "quorum", "x-delivery-limit": 7}, 2, 7),
+        ({"x-queue-type": "quorum", "x-delivery-limit": 1}, 1, 1),
+    ],
+    ids=str,
+)
+async def test_messages_that_may_be_dropped_soon_end_the_look(
+    declared: Mapping[str, Any] | None, count: int, limit: int | None
+) -> None:
+    returns = {**dict.fromkeys(range(3), count - 1), 3: count}
+    queue, taken = Queue(9, returns=returns, declared=declared), Taken()
+    with pytest.raises(Worn, match=f"{count} times") as caught:
         async with looking(queue) as look:
             await look.read(taken, 9)
+    assert caught.value.limit == limit
     assert taken.numbers == [0, 1, 2]
     assert queue.messages == list(range(9))
 
 
-async def test_a_queue_that_keeps_all_is_asked_once_and_a_careless_look_does_not_ask() -> None:
-    kept, other = Queue(9, worn=3), Queue(9, worn=3, known=False)
-    for queue, careless in ((kept, False), (other, True)):
+@pytest.mark.parametrize("declared", [OURS, {}, {"x-queue-type": "classic"}], ids=str)
+async def test_a_queue_that_keeps_all_is_asked_once(declared: Mapping[str, Any]) -> None:
+    queue, taken = Queue(9, returns={3: 900, 4: 900}, declared=declared), Taken()
+    async with looking(queue) as look:
+        await look.read(taken, 9)
+        asked = queue.asked
+        await look.read(taken, 0)
+    assert len(taken.numbers) == 9
+    assert 1 <= queue.asked == asked <= 3
+
+
+async def test_nothing_is_asked_of_messages_that_never_came_back_or_in_a_careless_look() -> None:
+    fresh = Queue(3, returns=dict.fromkeys(range(3), 0), declared=None)
+    worn = Queue(3, returns={1: 900}, declared=None)
+    for queue, careless in ((fresh, False), (worn, True)):
         taken = Taken()
         async with looking(queue, careless=careless) as look:
-            await look.read(taken, 9)
-        assert len(taken.numbers) == 9
-    assert (kept.asked, other.asked) == (1, 0)
+            await look.read(taken, 3)
+        assert (len(taken.numbers), queue.asked) == (3, 0)
 
 
 async def test_a_lost_link_ends_the_look() -> None:
