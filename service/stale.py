@@ -1,7 +1,7 @@
 """Events that are played back: none may overwrite what is newer. No I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -47,7 +47,7 @@ class Replays:
         them, also if the event may be written as it changes nothing.
         """
         return occurred_at is not None and not any(
-            self._is_newer(profile, occurred_at, zone) for profile in profiles
+            self._newer(profile, occurred_at, zone) for profile in profiles
         )
 
     def forget(self, profiles: Iterable[Profile]) -> None:
@@ -92,24 +92,38 @@ class Replays:
         if occurred_at is None:
             return f"{_TIMELESS}{_AGAIN}"
         for profile in differing:
-            if self._is_newer(profile, occurred_at, zone):
-                when = occurred_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
-                modified = profile.get("modified") or "a time it does not tell"
-                return (
-                    f"profile {profile['ID']} was modified at {modified}, and the event occurred "
-                    f"at {when}{_AGAIN}"
-                )
+            if newer := self._newer(profile, occurred_at, zone):
+                return f"{newer}{_AGAIN}"
         return None
 
-    def _is_newer(self, profile: Profile, occurred_at: datetime, zone: ZoneInfo) -> bool:
-        modified = profile.get("modified")
+    def _newer(self, profile: Profile, occurred_at: datetime, zone: ZoneInfo) -> str | None:
+        """Say in what way a profile is newer than an event, or may be; None if it is older."""
+        modified, who = profile.get("modified"), f"profile {profile['ID']}"
         before, written_by = self._written.get(str(profile["ID"]), (None, occurred_at))
+        event = f"the event occurred at {_utc(occurred_at)}"
         if modified is not None and modified == before:
-            return written_by > occurred_at
+            if written_by <= occurred_at:
+                return None
+            return (
+                f"{event}, and one of {_utc(written_by)}, which is newer, was played back to {who}"
+            )
         known = instants(modified, zone)
+        if not known:
+            return f"{who} does not tell when it was modified: it may be newer, as {event}"
         # Within one second nobody can tell which came first.
-        second = occurred_at.replace(microsecond=0)
-        return not known or any(instant >= second for instant in known)
+        second, latest = occurred_at.replace(microsecond=0), max(known)
+        if latest < second:
+            return None
+        if latest < second + timedelta(seconds=1):
+            return f"{who} was modified in the second in which {event}: it may be newer"
+        sure = "was" if min(known) >= second else "may have been"
+        return f"{who} {sure} modified at {_utc(latest)}, after {event}"
+
+
+def _utc(at: datetime) -> str:
+    """Write an instant, with its fraction only if it has one."""
+    wall = at.astimezone(UTC)
+    return f"{wall.replace(tzinfo=None).isoformat(' ', 'milliseconds').removesuffix('.000')} UTC"
 
 
 def _has_all(profile: Profile, update: ProfileUpdate) -> bool:

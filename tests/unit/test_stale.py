@@ -27,25 +27,37 @@ def test_an_event_may_follow_what_was_modified_before_it() -> None:
     assert staleness(modified("2026-11-23 12:59:59")) is None
 
 
+AGAIN = "; play it back with --force if it shall be written all the same"
+
+
 def test_within_one_second_nobody_can_tell_and_nothing_is_overwritten() -> None:
-    assert staleness(modified("2026-11-23 13:00:00")) is not None
+    assert staleness(modified("2026-11-23 13:00:00")) == (
+        "profile 1 was modified in the second in which the event occurred at "
+        f"2026-11-23 12:00:00.500 UTC: it may be newer{AGAIN}"
+    )
 
 
 def test_an_event_is_stale_if_any_profile_was_modified_after_it() -> None:
     assert staleness(modified("2026-11-23 12:00:00", "2026-11-23 13:00:01")) == (
-        "profile 2 was modified at 2026-11-23 13:00:01, and the event occurred at "
-        "2026-11-23 13:00:00; play it back with --force if it shall be written all the same"
+        "profile 2 was modified at 2026-11-23 12:00:01 UTC, after the event occurred at "
+        f"2026-11-23 12:00:00.500 UTC{AGAIN}"
     )
 
 
 def test_in_the_hour_that_comes_twice_the_later_one_counts() -> None:
     between = datetime(2026, 10, 25, 0, 45, tzinfo=UTC)
-    assert staleness(modified("2026-10-25 02:30:00"), between) is not None
+    assert staleness(modified("2026-10-25 02:30:00"), between) == (
+        "profile 1 may have been modified at 2026-10-25 01:30:00 UTC, after the event "
+        f"occurred at 2026-10-25 00:45:00 UTC{AGAIN}"
+    )
 
 
 @pytest.mark.parametrize("wall", ["never", "2020-01-01T10:00:00Z", None])
 def test_a_profile_that_does_not_say_when_it_was_modified_may_be_newer(wall: object) -> None:
-    assert staleness(modified(wall)) is not None
+    assert staleness(modified(wall)) == (
+        "profile 1 does not tell when it was modified: it may be newer, as the event occurred at "
+        f"2026-11-23 12:00:00.500 UTC{AGAIN}"
+    )
 
 
 def test_without_an_instant_an_event_is_too_old_for_any_profile_there_is() -> None:
@@ -106,7 +118,10 @@ class TestReplays:
         assert self.later(0) is None
 
     def test_an_older_one_may_not_follow_a_newer_one(self) -> None:
-        assert self.later(-0.1) is not None
+        assert self.later(-0.1) == (
+            "the event occurred at 2026-11-23 12:00:00.400 UTC, and one of "
+            f"2026-11-23 12:00:00.500 UTC, which is newer, was played back to profile 1{AGAIN}"
+        )
 
     def test_somebody_elses_update_comes_in_between(self) -> None:
         assert self.later(300, now="2026-11-23 14:00:01") is not None
