@@ -1,9 +1,12 @@
 """Dead letters as lines of JSON, to be kept, mended and replayed: one object each.
 
+A body that is a JSON object or array stands in its line as it is, byte for byte; another is a text.
 What JSON has no form for is an object with one key: bytes as `$base64`, an instant as `$time`.
 """
 
 import json
+import math
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as NoBase64
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,14 +29,10 @@ class NoExport(Exception):
 
 def line(letter: Letter) -> str:
     """Write a letter as one line of JSON, without its end."""
-    try:
-        body: object = letter.body.decode()
-    except UnicodeDecodeError:
-        body = _to_json(letter.body)
     properties = {
         name: _to_json(value)
         for name in sorted(_PROPERTIES)
-        if (value := getattr(letter.properties, name)) not in (None, False)
+        if (value := getattr(letter.properties, name)) is not None and value is not False
     }
     at = letter.failed_at
     content = {
@@ -43,15 +42,53 @@ def line(letter: Letter) -> str:
         "database": letter.database,
         "failed_at": at and at.isoformat(),
         "routing_key": letter.routing_key,
-        "body": body,
         "properties": properties,
         "headers": {name: _to_json(v) for name, v in letter.properties.headers.items()},
     }
-    return json.dumps(content, ensure_ascii=False).translate(_LINE_ENDS)
+    written = json.dumps(content, ensure_ascii=False).translate(_LINE_ENDS)
+    return f'{written[:-1]}, "body": {_as_json(letter) or _as_text(letter.body)}}}'
 
 
-# Not all programs that read lines take only \n for the end of one.
+# Not all programs that read lines take only \n for the end of one. In JSON those of the first kind
+# stand only between its parts, those of the second only in its texts.
+_GAPS = str.maketrans("\r\n", "  ")
 _LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
+
+
+def _as_json(letter: Letter) -> str:
+    """Give a body's own text if it is a JSON object or array, "" if it is not.
+
+    It may lose what stands between its parts, but for a body that would so become another event:
+    the id of one without a name is made of its bytes.
+    """
+    try:
+        text = letter.body.decode()
+        value = json.loads("[" * _DEEPER + text + "]" * _DEEPER, parse_constant=_refuse)
+        for _ in range(_DEEPER):
+            (value,) = value
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(value, dict | list) or (isinstance(value, dict) and value.keys() == {_BYTES}):
+        return ""
+    line = text.strip(" \t\r\n").translate(_GAPS).translate(_LINE_ENDS)
+    body = line.encode()
+    same = body == letter.body or letter.event_id == identity(body, letter.properties, len(body))[0]
+    return line if same else ""
+
+
+_DEEPER = 50  # levels, so that what can be written can surely be read
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _as_text(body: bytes) -> str:
+    try:
+        text: object = body.decode()
+    except UnicodeDecodeError:
+        text = _to_json(body)
+    return json.dumps(text, ensure_ascii=False).translate(_LINE_ENDS)
 
 
 def letters(lines: Iterable[bytes], max_bytes: int) -> Iterator[tuple[Letter, Trace]]:
@@ -66,7 +103,7 @@ def letters(lines: Iterable[bytes], max_bytes: int) -> Iterator[tuple[Letter, Tr
         if not text.strip():
             continue
         try:
-            yield _letter(json.loads(text), max_bytes)
+            yield _letter(text.decode("utf-8-sig"), max_bytes)
         except RecursionError:
             raise NoExport(f"line {number} is nested too deeply") from None
         except UnicodeDecodeError:
@@ -78,13 +115,14 @@ def letters(lines: Iterable[bytes], max_bytes: int) -> Iterator[tuple[Letter, Tr
             raise NoExport(f"line {number}: {error}") from None
 
 
-def _letter(content: object, max_bytes: int) -> tuple[Letter, Trace]:
+def _letter(text: str, max_bytes: int) -> tuple[Letter, Trace]:
+    content = json.loads(text)
     if not isinstance(content, dict):
         raise ValueError("an exported letter is a JSON object")  # noqa: TRY004
     unknown = content.keys() - _KEYS - {"properties", "headers"}
     if unknown:
         raise ValueError(f"unknown key {min(unknown)}")
-    body = _body(content.get("body"))
+    body = _body(content.get("body"), text)
     properties = _properties(content.get("properties", {}), content.get("headers", {}))
     event_id, database = identity(body, properties, max_bytes)
     letter = Letter(
@@ -100,16 +138,42 @@ def _letter(content: object, max_bytes: int) -> tuple[Letter, Trace]:
     return letter, replace(letter, event_id=_string(content, "id")).trace
 
 
-def _body(body: object) -> bytes:
-    """Read a body: a text, an object in its place as an editor may leave it, or bytes."""
-    if isinstance(body, dict) and body.keys() != {_BYTES}:
-        return json.dumps(body, ensure_ascii=False).encode()
+def _body(body: object, line: str) -> bytes:
+    """Read a body: JSON as it stands in the line, a text, or bytes."""
+    if isinstance(body, list) or (isinstance(body, dict) and body.keys() != {_BYTES}):
+        return _cut_out("body", line).encode()
     read = _from_json(body)
     if isinstance(read, str):
         return read.encode(errors="surrogatepass")
     if isinstance(read, bytes):
         return read
-    raise ValueError(f'body must be a text, a JSON object, or {{"{_BYTES}": "..."}}')
+    text = f'body must be a text, a JSON object or array, or {{"{_BYTES}": "..."}}'
+    raise ValueError(text)
+
+
+_DECODER = json.JSONDecoder()
+_GAP = re.compile(r"[ \t\r\n]*")
+
+
+def _cut_out(wanted: str, line: str) -> str:
+    """Cut a value out of a JSON object, which must have it: digits and escapes stay as they are."""
+    found = ""
+    at = _past_gap(line, line.index("{") + 1)
+    while line[at] != "}":
+        name, at = _DECODER.raw_decode(line, at)
+        start = _past_gap(line, line.index(":", at) + 1)
+        _, end = _DECODER.raw_decode(line, start)
+        if name == wanted:
+            found = line[start:end]
+        at = _past_gap(line, end)
+        if line[at] == ",":
+            at = _past_gap(line, at + 1)
+    return found
+
+
+def _past_gap(text: str, at: int) -> int:
+    gap = _GAP.match(text, at)
+    return at if gap is None else gap.end()
 
 
 def _properties(properties: object, headers: object) -> Properties:
@@ -135,7 +199,7 @@ def _fits(name: str, value: object) -> bool:
         case (("delivery_mode" | "priority"), int()):
             return 0 <= value < 2**8
         case "timestamp", int():
-            return 0 <= value < 2**63
+            return 0 <= value < 2**64
         case (("delivery_mode" | "priority" | "timestamp"), _):
             return False
         case _:
@@ -180,6 +244,8 @@ def _to_json(value: object) -> object:
             table = {str(name): _to_json(item) for name, item in value.items()}
             marks = len(table) == 1 and table.keys() <= {_BYTES, _TIME, _TABLE}
             return {_TABLE: table} if marks else table
+        case float() if not math.isfinite(value):
+            return str(value)
         case None | bool() | int() | float() | str():
             return value
         case _:
