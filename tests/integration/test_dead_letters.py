@@ -520,13 +520,22 @@ def test_a_replay_whose_link_is_lost_loses_nothing_and_tells_what_may_come_twice
     command = ("replay", "--all", "--offline", "--rate", "1000")
     running = Running(wire.url, tmp_path / "replay.log", *command)
     wait_for(lambda: declared.ready(EVENTS) > count // 5, "a good part published")
+    wire.proxy.delay(0.05)  # so that some confirms are still on their way
+    more = declared.ready(EVENTS) + 300
+    wait_for(lambda: declared.ready(EVENTS) > more, "more published")
     wire.proxy.reset()
     running.process.wait(20)
     assert running.process.returncode == 1
     output = running.output()
     assert "profile-sync: RabbitMQ: the connection broke off" in output
     assert "Traceback" not in output
-    told = re.search(r"up to (\d+) may come twice", output)
+    parts = [
+        re.search(words, output)
+        for words in (rf"(\d+) of {count} published", r"(\d+) unsure", r"(\d+) not published")
+    ]
+    published, unsure, left = (int(part[1]) for part in parts if part is not None)
+    assert published + unsure + left == count
+    told = re.search(r"Run it again for the rest: up to (\d+) may come twice", output)
     assert told is not None
     wait_for(lambda: replayed(declared, vhost), "the rest replayed", 60)
     arrived = Counter(numbers(declared, EVENTS, declared.ready(EVENTS)))
