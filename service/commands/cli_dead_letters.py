@@ -16,6 +16,7 @@ from service.commands.letter_files import exported, written_whole
 from service.commands.letter_options import (
     NOTHING,
     WHICH,
+    All,
     AsJson,
     Careless,
     Databases,
@@ -33,16 +34,32 @@ from service.stale import FORCE, UNLESS_STALE
 
 app = typer.Typer(
     name="dead-letters",
-    help="See why events died, mend them, play them back. Looking takes nothing out of the queue.",
+    help="""See why events died, mend them, play them back.
+
+    A dead letter is an event that was rejected or failed, with the reason. It waits in a queue
+    until it is replayed or discarded; to look at it takes nothing out.
+
+    \b
+    For instance, to mend those with a wrong field name in an editor:
+        profile-sync dead-letters list
+        profile-sync dead-letters list --reason unknown-field --each
+        profile-sync dead-letters export --reason unknown-field bad.jsonl
+        $EDITOR bad.jsonl
+        profile-sync dead-letters replay --dry-run bad.jsonl
+        profile-sync dead-letters replay bad.jsonl
+        profile-sync dead-letters discard --in bad.jsonl
+    """,
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
-@app.command("list")
+@app.command("list", short_help="Count the letters, or list them one by one.")
 @explained()
 def list_letters(
-    each: Annotated[bool, typer.Option("--each", help="Single letters, not groups.")] = False,
+    each: Annotated[
+        bool, typer.Option("--each", help="List the letters one by one, with their details.")
+    ] = False,
     reasons: Reasons = None,
     databases: Databases = None,
     ids: Ids = None,
@@ -52,6 +69,8 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """Count the dead letters by reason, database and hour (UTC), or list them one by one.
+
+    Without options it counts all that are in the queue; others see them again when it ends.
 
     \b
         profile-sync dead-letters list
@@ -78,12 +97,15 @@ def list_letters(
         letter_views.show_groups(groups, datetime.now(UTC), as_json=as_json)
 
 
-@app.command(epilog=NOTHING)
+@app.command(short_help="Tell all about the letters of one event.", epilog=NOTHING)
 @explained()
 def show(
     event_id: Annotated[str, typer.Argument(metavar="ID", help="An event's id, as list tells it.")],
     values: Annotated[
-        bool, typer.Option("--values", help="The body and all headers as they are.")
+        bool,
+        typer.Option(
+            "--values", help="Show the values too, which may be personal: body and headers as is."
+        ),
     ] = False,
     look_anyway: Careless = False,
     as_json: AsJson = False,
@@ -109,7 +131,7 @@ def show(
     typer.echo("\n\n".join(letter_views.written(one, now, values=values) for one in found))
 
 
-@app.command(epilog=NOTHING)
+@app.command(short_help="Write letters to a file, to keep or to mend them.", epilog=NOTHING)
 @explained()
 def export(
     file: Annotated[
@@ -129,6 +151,7 @@ def export(
 
     \b
         profile-sync dead-letters export letters.jsonl
+        profile-sync dead-letters export --database 1234 --older-than 7d old.jsonl
         profile-sync dead-letters export --reason invalid-value - | jq -r .detail
     """
     wanted = selection(reasons, databases, ids, older_than, newer_than)
@@ -147,13 +170,13 @@ def export(
     complain(f"{count} exported; all are still in {settings.dead_letter_queue}")
 
 
-@app.command(epilog=NOTHING)
+@app.command(short_help="Publish letters as events again.", epilog=NOTHING)
 @explained()
 def replay(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]",
+            metavar="FILE",
             help="What export wrote, edited or not, or - for standard input; without it the "
             "letters come from the queue.",
         ),
@@ -166,7 +189,7 @@ def replay(
     limit: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="COUNT", help="So many letters at the most, the oldest in the queue."
+            min=1, metavar="COUNT", help="At most so many letters, those that wait longest."
         ),
     ] = None,
     rate: Annotated[
@@ -174,7 +197,7 @@ def replay(
         typer.Option(
             min=0.01,
             metavar="RATE",
-            help="So many events a second at the most; else at full speed.",
+            help="At most so many events a second; else at full speed.",
         ),
     ] = None,
     dry_run: Annotated[
@@ -184,7 +207,9 @@ def replay(
     force: Annotated[
         bool,
         typer.Option(
-            "--force", help="Also over profiles that were modified after the event occurred."
+            "--force",
+            help="Write also over profiles that were modified after the event occurred; without "
+            "it the service rejects such an event as stale.",
         ),
     ] = False,
     new_ids: Annotated[
@@ -201,9 +226,7 @@ def replay(
             "--offline", help="Do not ask the API for fields: names and values go unchecked."
         ),
     ] = False,
-    everything: Annotated[
-        bool, typer.Option("--all", help="All letters in the queue, if no other option says which.")
-    ] = False,
+    everything: All = False,
     look_anyway: Careless = False,
     as_json: Annotated[
         bool,
@@ -215,13 +238,14 @@ def replay(
 ) -> None:
     """Publish dead letters as events again, behind those that wait.
 
-    Each is checked first; what the service would refuse again stays where it is (exit code 1). A
-    letter leaves the queue only when RabbitMQ has its event, so Ctrl-C loses none. A replay of a
-    file takes nothing out of the queue.
+    Each is checked first; what the service would refuse again stays where it is, and the exit code
+    is 1. A letter leaves the queue only when RabbitMQ has its event, so Ctrl-C loses none. A replay
+    of a file takes nothing out of the queue.
 
     \b
         profile-sync dead-letters replay --reason unknown-field --dry-run
         profile-sync dead-letters replay --reason unknown-field --rate 50
+        profile-sync dead-letters replay --all --json | grep '"refused"'
         profile-sync dead-letters replay --new-ids mended.jsonl
     """
     wanted = selection(reasons, databases, ids, older_than, newer_than)
@@ -277,7 +301,7 @@ def _replay(
             errands.replay(settings, plan, tally, (letter for letter, _ in letters), told)
 
 
-@app.command(epilog=NOTHING)
+@app.command(short_help="Take letters out of the queue for ever.", epilog=NOTHING)
 @explained()
 def discard(
     reasons: Reasons = None,
@@ -287,14 +311,10 @@ def discard(
     newer_than: Newer = None,
     file: Annotated[
         Path | None,
-        typer.Option(
-            "--in", metavar="FILE", help="Only those that this file has, which export wrote."
-        ),
+        typer.Option("--in", metavar="FILE", help="Only those in this file, which export wrote."),
     ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="All letters in the queue, if no other option says which.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    everything: All = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
     look_anyway: Careless = False,
     as_json: AsJson = False,
 ) -> None:

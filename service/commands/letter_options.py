@@ -11,23 +11,28 @@ from service.commands.terminal import WRONG, fail, printable
 from service.outcomes import Reason
 
 WHICH = "say which: give --reason, --id or another option, or --all"
-NOTHING = "If no letter matches, it says which there are, and the exit code is 1."
+NOTHING = "If no letter matches, it says which there are, and ends with exit code 1."
 
 Reasons = Annotated[
     list[str] | None,
-    typer.Option("--reason", metavar="REASON", help="Only of this reason; may be repeated."),
+    typer.Option(
+        "--reason",
+        metavar="REASON",
+        help="Only those of this reason, as list shows it; may be repeated.",
+    ),
 ]
 Databases = Annotated[
     list[str] | None,
     typer.Option(
         "--database",
         metavar="NAME",
-        help="Only for this database, by the id or the name that the event has; may be repeated.",
+        help="Only those for this database, by the id or the name that the event has; may be "
+        "repeated.",
     ),
 ]
 Ids = Annotated[
     list[str] | None,
-    typer.Option("--id", metavar="ID", help="Only of this event id; may be repeated."),
+    typer.Option("--id", metavar="ID", help="Only those of this event id; may be repeated."),
 ]
 Older = Annotated[
     str | None,
@@ -45,9 +50,13 @@ Careless = Annotated[
     bool,
     typer.Option(
         "--look-anyway",
-        help="Look even where RabbitMQ might drop letters that were looked at too often; without "
-        "it the command stops there, and says what to do.",
+        help="Go on where RabbitMQ may drop letters that were looked at too often. Needed only "
+        "if the command has stopped for that, and said what to do.",
     ),
+]
+All = Annotated[
+    bool,
+    typer.Option("--all", help="All letters in the queue; needed if nothing else says which."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
 _REASONS = sorted(
@@ -78,9 +87,9 @@ def selection(
 
 def _refuse(reason: str) -> None:
     near = difflib.get_close_matches(reason.casefold(), _REASONS, 1)
-    hint = f"did you mean {near[0]}? " if near else ""
+    hint = f"did you mean {near[0]}? The" if near else "the"
     there = ", ".join(_REASONS)
-    fail(f"--reason: there is no {printable(reason)}; {hint}The reasons are {there}", WRONG)
+    fail(f"--reason: there is no {printable(reason)}; {hint} reasons are {there}", WRONG)
 
 
 def _age(option: str, text: str | None) -> timedelta | None:
