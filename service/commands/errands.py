@@ -161,7 +161,9 @@ async def _replay(
                     await replayer.from_letters(letters)
                     return
                 await replayer.from_queue(
-                    lambda: look_at_dead_letters(link, settings, careless=plan.careless)
+                    lambda: look_at_dead_letters(
+                        link, settings, careless=plan.careless, portions=True
+                    )
                 )
 
 

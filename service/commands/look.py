@@ -1,8 +1,8 @@
 """A look at a queue: its messages are held, and go back in their order when it ends.
 
 Only what is acknowledged meanwhile leaves the queue. A quorum queue gives one consumer at most
-2,000 messages to hold, so each 2,000 (fewer, if they are large) have a channel of their own, whose
-consumer is cancelled when it has them; in the end the channels are closed in the order in which
+2,000 messages to hold, so each 2,000 (or fewer) have a channel of their own, whose consumer is
+cancelled when it has them; in the end the channels are closed in the order in which
 they were opened. What goes back is put behind what went back before, so a look holds all there are,
 wanted or not.
 """
@@ -62,17 +62,25 @@ class Look:
     """Holds messages of a queue from `read` on until the look ends, by way of a link's line.
 
     `arguments` are what our own topology gives the queue: with them it is known to keep messages
-    however often they are looked at. With `careless` that does not matter.
+    however often they are looked at. With `careless` that does not matter. With `portions` they are
+    read in more than one go, and so few come at once if they are large.
     """
 
     def __init__(
-        self, line: Line, queue: str, arguments: Mapping[str, Any], *, careless: bool = False
+        self,
+        line: Line,
+        queue: str,
+        arguments: Mapping[str, Any],
+        *,
+        careless: bool = False,
+        portions: bool = False,
     ) -> None:
         self._line = line
         self._queue = queue
         self._arguments = arguments
         self._limit: int | None = None
         self._most_returns: float | None = math.inf if careless else None
+        self._portions = portions
         self._windows: list[_Window] = []
         self._arrived: deque[Delivery] = deque()
         self._sizes = 0, 0  # how many have arrived, and the bytes of their bodies
@@ -138,6 +146,8 @@ class Look:
         return shown
 
     def _window_size(self) -> int:
+        if not self._portions:
+            return _WINDOW
         count, size = self._sizes
         return min(_WINDOW, max(_FEW, _WINDOW_BYTES * count // (size + 1)))
 
@@ -232,11 +242,19 @@ class Look:
             await asyncio.sleep(_RETURN_PAUSE)
 
 
-def look_at_dead_letters(link: Link, settings: Settings, *, careless: bool) -> Look:
+def look_at_dead_letters(
+    link: Link, settings: Settings, *, careless: bool, portions: bool = False
+) -> Look:
     """Begin a look at the queue of dead letters."""
     (arguments,) = (
         queue.arguments
         for queue in topology(settings).queues
         if queue.name == settings.dead_letter_queue
     )
-    return Look(link.reading, settings.dead_letter_queue, arguments, careless=careless)
+    return Look(
+        link.reading,
+        settings.dead_letter_queue,
+        arguments,
+        careless=careless,
+        portions=portions,
+    )

@@ -9,7 +9,7 @@ from service.commands.look import Look, Worn
 from service.connection import Line, LinkLost
 from service.messages import Delivery
 
-FIRST, WINDOW = 100, 2000
+WINDOW = 2000
 OURS = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
 
 
@@ -99,8 +99,8 @@ def _said(value: object) -> str:
     return f"the value '{value}' of type '{kind}'"
 
 
-def looking(queue: Queue, *, careless: bool = False) -> Look:
-    return Look(queue, "q", OURS, careless=careless)
+def looking(queue: Queue, *, careless: bool = False, portions: bool = False) -> Look:
+    return Look(queue, "q", OURS, careless=careless, portions=portions)
 
 
 class Taken:
@@ -120,25 +120,31 @@ class Taken:
 
 
 async def test_each_two_thousand_have_a_channel_and_go_back_in_their_order() -> None:
-    count = FIRST + 2 * WINDOW + 1
+    count = 2 * WINDOW + 1
     queue, taken = Queue(count), Taken()
     async with looking(queue) as look:
         assert await look.read(taken, await look.waiting()) == count
         assert queue.messages == []
-    assert [len(channel.held) for channel in queue.channels] == [FIRST, WINDOW, WINDOW, 1]
+    assert [len(channel.held) for channel in queue.channels] == [WINDOW, WINDOW, 1]
     assert taken.numbers == queue.messages == list(range(count))
 
 
-async def test_of_large_messages_few_come_at_once() -> None:
-    queue, taken = Queue(900, size=2**17), Taken()
-    async with looking(queue) as look:
-        await look.read(taken, await look.waiting())
-    assert [len(channel.held) for channel in queue.channels] == [100, 255, 255, 255, 35]
+@pytest.mark.parametrize(
+    ("count", "size", "windows"),
+    [(2500, 1, [100, 2000, 400]), (400, 2**18, [100, 127, 127, 46]), (250, 2**19, [100, 100, 50])],
+)
+async def test_of_large_messages_few_come_at_once_where_they_are_read_in_portions(
+    count: int, size: int, windows: list[int]
+) -> None:
+    queue = Queue(count, size=size)
+    async with looking(queue, portions=True) as look:
+        assert await look.read(lambda _: True, await look.waiting()) == count
+    assert [len(channel.held) for channel in queue.channels] == windows
 
 
 async def test_a_look_goes_on_where_it_stopped() -> None:
     queue, first, second, third = Queue(250), Taken(enough=30), Taken(enough=20), Taken()
-    async with looking(queue) as look:
+    async with looking(queue, portions=True) as look:
         assert await look.read(first, 250) == 30
         assert await look.read(second, 220) == 20
         assert await look.read(third, 200) == 200
