@@ -1,6 +1,7 @@
 """What all commands share: settings read, one clear line for what went wrong, progress shown."""
 
 import asyncio
+import errno
 import os
 import sys
 import textwrap
@@ -21,6 +22,7 @@ except ImportError:  # where there is none, asyncio's own loop does
 
 _T = TypeVar("_T")
 
+_UNWRITTEN = {errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}
 FAILED, WRONG = 1, 2  # exit codes: what was wanted did not work; settings or arguments are wrong
 
 _REMEDIES = {
@@ -91,10 +93,10 @@ def explained() -> Iterator[None]:
         write_to_nobody()
         raise SystemExit(FAILED) from None
     except OSError as error:
-        if error.filename is None:  # so it is what has no name
+        unwritten = error.filename is None and error.errno in _UNWRITTEN
+        if unwritten:
             write_to_nobody()
-            fail(f"standard output: {reason(error)}")
-        fail(reason(error))
+        fail(f"standard output: {reason(error)}" if unwritten else reason(error))
 
 
 def write_to_nobody() -> None:

@@ -1,7 +1,10 @@
+import errno
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.commands.terminal import in_columns
+from service.commands.terminal import explained, in_columns
 
 UUID = "172e9817-b306-5d25-af21-0238f8aeb170"
 TITLES = ["ID", "REASON", "DETAIL"]
@@ -43,3 +46,12 @@ def test_nothing_is_cut_however_narrow_the_terminal_is(
 ) -> None:
     for row, shown in zip(rows, in_columns(rows, width), strict=True):
         assert shown.split() == [cell for cell in row if cell]
+
+
+def test_what_has_nothing_to_do_with_what_is_written_is_not_blamed_on_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended, explained():
+        raise OSError(errno.EMFILE, "Too many open files")
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "profile-sync: Too many open files\n"
