@@ -45,9 +45,17 @@ def _remedy(worn: Worn, queue: str) -> str:
             f"--look-anyway FILE` saves all; then delete {queue}, and `profile-sync topology "
             "--apply` makes it without"
         )
+    drops = (
+        "RabbitMQ 4 drops it the 21st time if the queue has no delivery limit (RabbitMQ 3 never "
+        "does), each look counts (this one too), and "
+    )
+    if worn.hidden:
+        return (
+            f"{drops}this user may not ask whether it has one. If the service made the queue, it "
+            "has: add --look-anyway. Or give the user the permission to configure the queue, too"
+        )
     return (
-        f"RabbitMQ 4 drops it the 21st time if {queue} has no delivery limit (RabbitMQ 3 never "
-        "does), and each look counts, this one too. Give it one: rabbitmqctl set_policy -p VHOST "
+        f"{drops}it was declared with none. Give it one: rabbitmqctl set_policy -p VHOST "
         f"dead-letters '^{queue}$' '{{\"delivery-limit\": 1000000}}' --apply-to queues; then add "
         "--look-anyway"
     )

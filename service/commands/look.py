@@ -41,13 +41,15 @@ _MOST_DIFFERENCES = 20
 class Worn(Exception):
     """A message has come back so often that RabbitMQ may soon drop it.
 
-    `limit` is the one that the queue was declared with; None if it has none, or nobody knows.
+    `limit` is the one that the queue was declared with; None if it has none, or nobody knows: with
+    `hidden` the user may not ask for it.
     """
 
-    def __init__(self, count: int, limit: int | None) -> None:
+    def __init__(self, count: int, limit: int | None, *, hidden: bool) -> None:
         super().__init__(f"a message has gone back to this queue {count} times")
         self.count = count
         self.limit = limit
+        self.hidden = hidden
 
 
 @dataclass(slots=True)
@@ -79,6 +81,7 @@ class Look:
         self._queue = queue
         self._arguments = arguments
         self._limit: int | None = None
+        self._hidden = False
         self._most_returns: float | None = math.inf if careless else None
         self._portions = portions
         self._windows: list[_Window] = []
@@ -199,7 +202,7 @@ class Look:
         if self._most_returns is None:
             self._most_returns = await self._harmless_returns()
         if message.count >= self._most_returns:
-            raise Worn(message.count, self._limit)
+            raise Worn(message.count, self._limit, hidden=self._hidden)
 
     async def _harmless_returns(self) -> float:
         """Say how often a message may go back, as far as the queue's arguments tell.
@@ -214,6 +217,7 @@ class Look:
             try:
                 declared, _ = take_over(declared, Refusal(*refused))
             except Unreadable:
+                self._hidden = Refusal(*refused).forbidden
                 return _RETURNS - _RESERVE
         if declared.arguments.get("x-queue-type") != "quorum":
             return math.inf

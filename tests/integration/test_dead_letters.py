@@ -419,6 +419,20 @@ def test_a_queue_that_is_not_ours_is_looked_at_or_it_is_said_why_not(
     assert declared_count(mail) == 1
 
 
+async def test_who_may_only_read_is_told_what_this_user_may_not_know(
+    declared: Mail, vhost: Vhost, login: Callable[..., str]
+) -> None:
+    await asyncio.to_thread(fill, declared, event(1))
+    for _ in range(15):
+        assert len(await look(vhost)) == 1
+    reader = login(configure="^$", write="^$", read=f"^{DEAD_LETTERS}$")
+    refused = await asyncio.to_thread(dead_letters, vhost, "list", AMQP_URL=reader)
+    (said,) = refused.stderr.splitlines()
+    assert "this user may not ask whether it has one" in said
+    assert refused.returncode == 1
+    assert len(await look(vhost)) == 1
+
+
 def declared_count(mail: Mail) -> int:
     """Count the dead letters once all are back."""
     wait_for(lambda: mail.ready(DEAD_LETTERS) > 0, "all back")

@@ -196,7 +196,7 @@ async def test_messages_that_may_be_dropped_soon_end_the_look(
     with pytest.raises(Worn, match=f"{count} times") as caught:
         async with looking(queue) as look:
             await look.read(taken, 9)
-    assert caught.value.limit == limit
+    assert (caught.value.limit, caught.value.hidden) == (limit, declared is None)
     assert taken.numbers == [0, 1, 2]
     assert queue.messages == list(range(9))
 
