@@ -25,6 +25,7 @@ def tell_addresses(screen: Screen, stage: Stage, event: Path) -> None:
     settings = {**service.settings, "AMQP_URL": url}
     given = (f"{PREFIX}{name}={settings[name]}" for name in _FOR_COMMANDS)
     print("\nexport " + " \\\n  ".join(given), end="\n\n")
+    screen.pair("check", f"./dev run check --database {DATABASE[0]} --where customerid")
     screen.pair("send", f"./dev run send {os.path.relpath(event)}")
     screen.pair("watch", "./dev run watch")
     screen.pair("dead letters", "./dev run dead-letters list")

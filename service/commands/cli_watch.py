@@ -85,7 +85,8 @@ def watch(
 ) -> None:
     """Show results as they come, until Ctrl-C. Nothing is taken from those who consume them.
 
-    The queue is its own, and gone when it ends: results from before are not shown.
+    The queue is its own, and gone when it ends: results from before are not shown. What it listens
+    to is said on standard error as soon as no result is missed any more.
 
     \b
         profile-sync watch
@@ -110,7 +111,13 @@ def watch(
                 writer.put(result, body)
             return counted.total() == count
 
-        in_loop(watch_results(settings, keys, arrived, lambda: writer.closed))
+        def begun() -> None:
+            complain(
+                f"watching {' and '.join(keys)} at the exchange {settings.result_exchange}, by a "
+                "queue of its own: nothing is taken from others; Ctrl-C ends"
+            )
+
+        in_loop(watch_results(settings, keys, arrived, lambda: writer.closed, begun))
 
 
 class _Writer:

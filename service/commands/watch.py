@@ -18,6 +18,7 @@ async def watch(
     routing_keys: Sequence[str],
     arrived: Callable[[bytes], bool],
     closed: Callable[[], bool],
+    begun: Callable[[], None],
 ) -> None:
     """Tell the body of each result until `arrived` says that it is enough.
 
@@ -28,6 +29,7 @@ async def watch(
         routing_keys: what to bind to RESULT_EXCHANGE.
         arrived: told each; True to end.
         closed: asked now and then; True to end.
+        begun: told when no result is missed any more.
 
     Raises:
         LinkLost: with the reason in words.
@@ -45,6 +47,7 @@ async def watch(
         await line.rpc(
             partial(line.channel.basic_consume, queue, line.guarded(on_message), auto_ack=True)
         )
+        begun()
         ends: list[asyncio.Future[Any]] = [line.lost, enough]
         while not (line.lost.done() or enough.done() or closed()):
             await asyncio.wait(ends, timeout=_OFTEN, return_when=asyncio.FIRST_COMPLETED)

@@ -120,6 +120,14 @@ def watching(
         program.communicate()
 
 
+def started(*keys: str) -> bytes:
+    """What is said at the start."""
+    return (
+        f"watching {' and '.join(keys or ['profile.*.*'])} at the exchange {RESULTS}, by a queue "
+        "of its own: nothing is taken from others; Ctrl-C ends\n"
+    ).encode()
+
+
 def publish(mail: Mail, *outcomes: str) -> list[bytes]:
     bodies = []
     for number, outcome in enumerate(outcomes):
@@ -138,7 +146,7 @@ def test_watching_shows_results_and_takes_none_away(vhost: Vhost, exchanges: Mai
     with watching(vhost, "--count", "2") as program:
         bodies = publish(exchanges, "updated", "rejected")
         output, errors = program.communicate(timeout=20)
-    assert (program.returncode, errors) == (0, b"")
+    assert (program.returncode, errors) == (0, started())
     told = [line.split()[:4] for line in output.decode().splitlines()]
     assert told == [
         ["10:00:00", "updated", "1234", "evt-0"],
@@ -151,8 +159,9 @@ def test_watching_shows_only_what_is_asked_for(vhost: Vhost, exchanges: Mail) ->
     wanted = ("--outcome", "failed", "--outcome", "rejected", "--database", "1234", "--json")
     with watching(vhost, *wanted, "--count", "2") as program:
         bodies = publish(exchanges, "updated", "rejected", "created", "failed")
-        output, _ = program.communicate(timeout=20)
+        output, errors = program.communicate(timeout=20)
     assert output.splitlines() == [bodies[1], bodies[3]]
+    assert errors == started("profile.failed.1234", "profile.rejected.1234")
 
 
 def test_watching_waits_for_one_event(vhost: Vhost, exchanges: Mail) -> None:
@@ -169,7 +178,7 @@ def test_watching_ends_quietly_when_nobody_reads_any_more(vhost: Vhost, exchange
         publish(exchanges, "updated")
         program.stdout = None
         _, errors = program.communicate(timeout=20)
-    assert (program.returncode, errors) == (0, b"")
+    assert (program.returncode, errors) == (0, started())
 
 
 def test_watching_ends_with_ctrl_c(vhost: Vhost, exchanges: Mail) -> None:
@@ -179,7 +188,7 @@ def test_watching_ends_with_ctrl_c(vhost: Vhost, exchanges: Mail) -> None:
         assert program.stdout.readline()
         program.send_signal(signal.SIGINT)
         _, errors = program.communicate(timeout=20)
-    assert (program.returncode, errors) == (130, b"")
+    assert (program.returncode, errors) == (130, started())
 
 
 def test_watching_says_why_it_cannot(vhost: Vhost) -> None:
@@ -200,5 +209,5 @@ def test_watching_goes_on_though_its_reader_pauses(vhost: Vhost, exchanges: Mail
         exchanges.channel.connection.sleep(pause)
         assert time.monotonic() - begun >= pause
         output, errors = program.communicate(timeout=30)
-    assert (program.returncode, errors) == (0, b"")
+    assert (program.returncode, errors) == (0, started())
     assert len(output.splitlines()) == many

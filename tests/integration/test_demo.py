@@ -188,6 +188,7 @@ def test_an_event_without_an_expectation_is_refused_at_once(demo: Start, tmp_pat
 def test_kept_until_a_signal(demo: Start, number: signal.Signals, code: int, last: str) -> None:
     run = demo("--keep")
     run.wait_for("service.log")
+    assert "./dev run check --database 1234 --where customerid" in run.output
     assert "./dev run dead-letters list" in run.output
     run.process.send_signal(number)
     assert run.exit_code() == code
