@@ -25,7 +25,11 @@ No setting is needed, and nothing is connected to."""
 
 def contract(
     name: Annotated[
-        Kind | None, typer.Argument(help="With --json-schema: what to show; else all three.")
+        Kind | None,
+        typer.Argument(
+            metavar="MESSAGE",
+            help="With --json-schema: of what; else all three.",
+        ),
     ] = None,
     json_schema: Annotated[
         bool, typer.Option("--json-schema", help="JSON Schema 2020-12 of the messages.")

@@ -27,15 +27,18 @@ def send(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...",
+            metavar="FILE",
             help="Files of one event each, or of one on each line; - is standard input.",
         ),
     ],
     routing_key: Annotated[
-        str, typer.Option(help="The routing key of the messages.")
+        str, typer.Option(metavar="KEY", help="The routing key of the messages.")
     ] = "profile.update",
     rate: Annotated[
-        float | None, typer.Option(min=0.001, help="Events a second; as fast as it goes if unset.")
+        float | None,
+        typer.Option(
+            metavar="NUMBER", min=0.001, help="Events a second; as fast as it goes if unset."
+        ),
     ] = None,
     begin: Annotated[
         int,
@@ -93,7 +96,11 @@ def render(
     ],
     catalogue_file: Annotated[
         Path | None,
-        typer.Option("--catalogue", help="What `profile-sync catalogue` printed; no call is made."),
+        typer.Option(
+            "--catalogue",
+            metavar="FILE",
+            help="What `profile-sync catalogue` printed; no call is made.",
+        ),
     ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Make no call, and check no names and values.")
@@ -131,7 +138,9 @@ def render(
 
 
 def catalogue(
-    database: Annotated[str, typer.Argument(help="The id or the name of a database.")],
+    database: Annotated[
+        str, typer.Argument(metavar="DATABASE", help="The id or the name of a database.")
+    ],
 ) -> None:
     """Print a database's fields and interests as JSON: then `render` needs no API and no token.
 

@@ -72,13 +72,18 @@ def _facts(result: dict[str, Any]) -> str:
 
 def watch(
     outcome: Annotated[
-        list[str] | None, typer.Option(help="Only these outcomes; may be given again.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this outcome; may be given again."),
     ] = None,
     database: Annotated[
-        str | None, typer.Option(help="Only this database, by its numeric id.")
+        str | None, typer.Option(metavar="ID", help="Only this database, by its numeric id.")
     ] = None,
-    event_id: Annotated[str | None, typer.Option("--id", help="Only of this event.")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="End after so many.")] = None,
+    event_id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="Only of this event.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(metavar="NUMBER", min=1, help="End after so many.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Results as they are, one a line.")
     ] = False,

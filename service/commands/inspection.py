@@ -16,7 +16,7 @@ from service.commands.management import Management, Untold
 from service.commands.survey import Survey, declarations, survey
 from service.connection import LinkLost
 from service.settings import Settings
-from service.topology import topology
+from service.topology import Queue, topology
 
 _NOTHING = unseen("RabbitMQ", "exchanges, queues and permissions", "no node can be used")
 
@@ -59,14 +59,19 @@ def by_management(
             for declared in looked.unseen
             for finding in _told(management, declared, settings, looked.setting)
         ]
-        findings += _bindings(management, settings)
+        findings += _readers(management, settings)
         timeout = None
         for queue in topology(settings).queues:
-            if (told := management.queue(queue.name)) is not None:
-                findings += policies.of_policies(queue.name, told)
-                if queue.name == settings.event_queue:
-                    timeout = policies.acknowledgement_timeout(told)
-                    findings.append(policies.of_replicas(queue.name, told))
+            told = management.queue(queue.name)
+            if told is None:
+                area, what = f"queue {queue.name}", "its binding and policies"
+                findings.append(unseen(area, what, "it is not there"))
+                continue
+            findings.append(_binding(management, queue, settings))
+            findings += policies.of_policies(queue.name, told)
+            if queue.name == settings.event_queue:
+                timeout = policies.acknowledgement_timeout(told)
+                findings.append(policies.of_replicas(queue.name, told))
     except Untold as error:
         todo = "look at --management; its user needs the tag management"
         what = f"bindings and policies were not looked at: {error}"
@@ -139,20 +144,18 @@ def _told(
     return checks.of_seen(seen, _role(seen, settings), setting)
 
 
-def _bindings(management: Management, settings: Settings) -> list[Finding]:
-    wanted = topology(settings)
-    bound = {name: management.bindings(name) for name in wanted.exchanges}
-    findings = [
-        policies.of_binding(
-            queue.name, queue.exchange, bound[queue.exchange], declares=settings.declare_topology
-        )
-        for queue in wanted.queues
-    ]
-    if not settings.result_queue:
-        exchange = settings.result_exchange
-        drops = settings.unroutable_results == "drop"
-        findings.append(policies.of_readers(exchange, bound[exchange], drops=drops))
-    return findings
+def _binding(management: Management, queue: Queue, settings: Settings) -> Finding:
+    bound = management.bindings(queue.exchange)
+    declares = settings.declare_topology
+    return policies.of_binding(queue.name, queue.exchange, bound, declares=declares)
+
+
+def _readers(management: Management, settings: Settings) -> list[Finding]:
+    """Tell who takes the results, where the service has no queue for them."""
+    if settings.result_queue:
+        return []
+    exchange, drops = settings.result_exchange, settings.unroutable_results == "drop"
+    return [policies.of_readers(exchange, management.bindings(exchange), drops=drops)]
 
 
 async def _apply(asked: Survey, settings: Settings, url: str) -> list[Finding]:
