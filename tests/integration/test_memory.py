@@ -7,7 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.deploy.manifests import pod, with_components
+from tests.alerts import read
+from tests.deploy.manifests import FOLDER
 from tests.integration.conftest import EVENTS, RESULTS, Mail, wait_for
 from tests.programs import Service, StandIn
 
@@ -57,7 +58,8 @@ def test_a_full_window_of_the_largest_events_fits_the_memory_of_a_pod(
     result = mail.results(1)[0]
     assert (result["outcome"], result["matched"]) == ("updated", 1)
     assert len(json.dumps(result)) > 1_000_000
-    (container,) = pod(with_components())["containers"]
+    manifest = read(FOLDER / "base" / "deployment.yaml")
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["limits"] == {"memory": f"{LIMIT}Mi"}
     # With less the window was not full, or not of the largest.
     assert LIMIT * MIB / 3 < used < LIMIT * MIB * 0.8
