@@ -11,7 +11,8 @@ with atheris.instrument_imports(include=["service"]):
 def main() -> None:
     """Hand all but the target's name to libFuzzer."""
     name, *options = sys.argv[1:]
-    atheris.Setup([sys.argv[0], *options], TARGETS[name])
+    # libFuzzer starts itself anew by its name, in a shell.
+    atheris.Setup([f"{sys.executable} -m tests.fuzz.one {name}", *options], TARGETS[name])
     atheris.Fuzz()
 
 
