@@ -115,10 +115,10 @@ class Attempts:
         call = put_profiles(sent, create=update.create and work.may_create)
         answer = await self._copernica.send(call, has_turn=True)
         work.status = answer.status if isinstance(answer, Response) else None
-        verdict = decide(update, answer, self._zone)
+        verdict = decide(sent, answer, self._zone)
         work.sent = work.sent or not isinstance(verdict, Retry) or verdict.ambiguous
         match verdict:
-            case Done("accepted") if update.create and work.may_create:
+            case Done("accepted") if update.create:
                 work.settled_at = asyncio.get_running_loop().time() + self._settings.ambiguous_wait
                 work.look_first = True  # whoever has the event next
                 return Later(min(self._settings.retry_base, self._settings.ambiguous_wait))

@@ -48,6 +48,8 @@ def set_up(
     # httpx prints the URL of every request.
     for name in ("httpx", "httpcore", "asyncio", "aiohttp"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It prints what anybody may send to the HTTP port, and how it failed over it.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
 
 def about(event_id: str, delivery: Delivery, key: Key | None = None) -> dict[str, str]:

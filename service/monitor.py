@@ -1,5 +1,6 @@
 """/livez, /readyz and /metrics, in the event loop that does the work."""
 
+import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
@@ -60,10 +61,11 @@ class _Server(web.Server):
     Those that ask for ever and end no request must keep nobody out, nor take all files.
     """
 
-    def __call__(self) -> RequestHandler:
-        if len(self.connections) >= _MOST_CONNECTIONS:
-            self.connections[0].force_close()
-        return super().__call__()
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """Count in one more; those that come in one go are told of one after the other."""
+        super().connection_made(handler, transport)
+        for oldest in self.connections[:-_MOST_CONNECTIONS]:
+            oldest.force_close()
 
 
 def _page(text: str, status: int = 200, **headers: str) -> web.Response:

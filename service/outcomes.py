@@ -26,7 +26,7 @@ LONGEST_RETRY_AFTER = 300.0  # seconds; an API that asks for more is asked again
 
 _PROFILE_URL = re.compile(r"/profile/(\d+)/?(?:[?#]|$)", re.ASCII)
 _TOKEN = re.compile(r"access_token=[^&\s\"']*")
-_TAG = re.compile(r"<[^<>]*>|<")
+_TAG = re.compile(r"<(?=[a-zA-Z/!?])[^<>]*>?")
 _LONGEST_TEXT = 20_000  # characters of an answer that are looked at
 _TIMESTAMP = "%Y-%m-%d %H:%M:%S"
 
@@ -224,16 +224,12 @@ def _without(values: Collection[str], message: str) -> str:
 
 def _written(value: str) -> set[str]:
     """Write a value in the ways that an answer may repeat it: plain, JSON, URL, HTML."""
-    value = _on_one_line(value)
-    as_json = {json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
-    as_url = {quote(value, safe=""), quote_plus(value)}
-    return {
-        value,
-        *as_json,
-        *(form.replace("/", r"\/") for form in as_json),
-        *as_url,
-        escape(value),
-    }
+    forms: set[str] = set()
+    for text in (value, _on_one_line(value)):
+        as_json = {json.dumps(text, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
+        forms |= {text, *as_json, *(form.replace("/", r"\/") for form in as_json)}
+        forms |= {quote(text, safe=""), quote_plus(text), escape(text)}
+    return {_on_one_line(form) for form in forms}
 
 
 def _on_one_line(text: str) -> str:

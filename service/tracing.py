@@ -29,7 +29,7 @@ _Make: TypeAlias = Callable[Concatenate[Work, _P], Coroutine[Any, Any, _T]]
 
 _WANTED_BY = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _SYSTEM = {"messaging.system": "rabbitmq"}
-_ID = re.compile(r"(?<=/)\d+(?=/|$)")
+_ID = re.compile(r"(?<=/database/)[^/]+|(?<=/profile/)[^/]+")
 
 
 def wanted(environment: Mapping[str, str] = os.environ) -> bool:

@@ -164,8 +164,8 @@ class Engine:
     def _lay_base(self) -> None:
         """Import what the Dockerfile begins with, under its public name, and try it."""
         image = f"docker.io/library/{base_name()}"
-        self._podman("import", "--quiet", str(self._base()), image)
         try:
+            self._podman("import", "--quiet", str(self._base()), image)
             self._podman("run", *_RESTRICTED, "--rm", image, "true")
         except EngineError as error:
             raise MissingEngine(f"this machine runs no containers: {error}") from None

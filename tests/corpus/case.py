@@ -13,7 +13,7 @@ PRIVATE = "Zq9private"
 class Case:
     """A message that somebody sends, and how it must end.
 
-    `ends` is `created`, `updated` or `unmatched`, or the reason of its rejection. The profile then
+    `ends` is the outcome, or of a rejected one the reason. The profile then
     has the fields `keeps`. With `raw_header` the message has one header field, as bytes, that no
     AMQP library would write.
     """

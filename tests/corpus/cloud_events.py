@@ -83,7 +83,11 @@ CASES: tuple[Case, ...] = (
         for name, data in _NO_DATA.items()
     ),
     _structured(
-        "cloud events: a batch", "invalid-event", {}, "application/cloudevents-batch+json", data=[]
+        "cloud events: of a batch's type",
+        "invalid-event",
+        {},
+        "application/cloudevents-batch+json",
+        data=[],
     ),
     _structured(
         "cloud events: base64 alone", "invalid-event", {"data": None, "data_base64": "eyJ9"}

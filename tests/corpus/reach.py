@@ -48,7 +48,7 @@ _NO_SUCH = {
     "unicode dots": "\u2024\u2024x",
     "word": "profiles",
     "template": "{{1234}}x",
-    "not allowed": "Invoices",
+    "name of none": "Invoices",
 }
 
 CASES: tuple[Case, ...] = (

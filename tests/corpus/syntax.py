@@ -78,7 +78,7 @@ _TWICE = {
     "empty key twice": '{"": 1, "": 2}',
 }
 
-# Every way to break off in the middle of one event, at each kind of token.
+# One event that breaks off, in the middle of a string, a key, a number and between them.
 _CUT = {
     f"cut after {at} bytes": _WHOLE[:at] for at in (1, 2, 5, 7, 15, 27, 38, 60, len(_WHOLE) - 1)
 }

@@ -87,7 +87,11 @@ def _start(target: str, seconds: float, folder: Path) -> Running:
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in _WORDS[target]))
     command = [
         *(sys.executable, "-m", "tests.fuzz.one", target, f"{inputs}", f"{KEPT / target}"),
-        *(f"-max_total_time={round(seconds)}", f"-max_len={_LONGEST}", f"-timeout={_SLOWEST}"),
+        *(
+            f"-max_total_time={max(1, round(seconds))}",
+            f"-max_len={_LONGEST}",
+            f"-timeout={_SLOWEST}",
+        ),
         *(f"-rss_limit_mb={_MEMORY}", f"-dict={words}", f"-artifact_prefix=fuzz-{target}-"),
     ]
     output = folder / f"{target}.log"

@@ -21,7 +21,7 @@ from tests.rabbitmq import Broker, Vhost
 
 TOKEN = "Tok-Cq7/+x=9&canary"
 PASSWORD = "Pw-Cq7/+x=9&canary"
-VALUE = 'Val-Cq7/+x=9&"canary"é'
+VALUE = 'Val-Cq7/+x=9&"canary"é\u200d'
 
 
 def forms(canary: str) -> set[bytes]:
@@ -46,12 +46,12 @@ def forms(canary: str) -> set[bytes]:
 
 
 def leaks(said: Mapping[str, bytes], *canaries: str) -> list[str]:
-    """Name what holds a canary, in any form."""
+    """Name what holds a canary, in any form and in letters of any case, or how it begins."""
     return [
         f"{name}: {canary}"
         for name, text in said.items()
         for canary in canaries
-        if any(form in text for form in forms(canary))
+        if any(form.lower() in text.lower() for form in forms(canary) | {canary[:7].encode()})
     ]
 
 
@@ -61,7 +61,8 @@ def test_a_leak_in_any_form_is_found() -> None:
     for before in ("", "a", "ab"):
         text = base64.b64encode(f"{before}{VALUE} after".encode())
         assert leaks({"log": text}, VALUE) == [f"log: {VALUE}"]
-    assert leaks({"log": b"Val-Cq7"}, VALUE) == []
+    assert leaks({"log": VALUE[:-3].upper().encode()}, VALUE) == [f"log: {VALUE}"]
+    assert leaks({"log": b"Val-Cq8"}, VALUE) == []
 
 
 class Collector:

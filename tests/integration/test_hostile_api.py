@@ -35,6 +35,11 @@ def endless(begin: bytes, piece: bytes, seconds: float = 0) -> Handler:
     return write
 
 
+async def silence(_request: bytes, _writer: asyncio.StreamWriter) -> None:
+    """Answer nothing, and keep the connection."""
+    await asyncio.sleep(3600)
+
+
 def profiles(*ids: object) -> bytes:
     return json.dumps([{"ID": one, "fields": {"firstname": "x"}} for one in ids]).encode()
 
@@ -59,8 +64,8 @@ ANSWERS: dict[str, tuple[Handler, str]] = {
         "updated",
     ),
     "trickle": (endless(_CHUNKED, b"1\r\n \r\n", 0.05), "updated"),
-    "trickle of a head": (endless(b"HTTP/1.1 200", b"O", 0.05), "updated"),
-    "nothing at all": (endless(b"", b"x", 3600), "updated"),
+    "trickle of a head": (endless(b"HTTP/1.1 200 ", b"O", 0.05), "updated"),
+    "nothing at all": (silence, "updated"),
     "gzip bomb": (answering(_BOMB, content_encoding="gzip"), "updated"),
     "1,000 headers": (writing(b"HTTP/1.1 200 OK\r\n" + _HEADERS + b"\r\n"), "updated"),
     "list, 100,000 deep": (answering(b"[" * 100_000 + b"]" * 100_000), "updated"),

@@ -14,7 +14,7 @@ from tests.rabbitmq import Vhost, free_ports
 
 pytestmark = pytest.mark.slow
 
-_SECONDS = 300  # for all that is done with images: some 120 s on two cores, the base included
+_SECONDS = 600  # for all that is done with images: 120 to 270 s on two cores, the base included
 _GRACE = 30  # seconds from SIGTERM to SIGKILL: more than DRAIN_TIMEOUT, as in Kubernetes
 
 # What can install or build more, and what Python compiles anew at each start.

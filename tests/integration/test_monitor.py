@@ -1,6 +1,7 @@
 """What /livez, /readyz and /metrics give to those who mean well, and to those who do not."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 
 import httpx
@@ -85,16 +86,43 @@ async def test_those_who_never_end_a_request_keep_nobody_out(monitor: Monitor, s
     assert not held[-1].at_eof()
 
 
+async def test_many_that_come_in_one_go_are_as_few(monitor: Monitor) -> None:
+    burst = [
+        socket.socket() for _ in range(MOST + 50)
+    ]  # fewer than the kernel keeps for a listener
+    for one in burst:
+        one.setblocking(False)
+        one.connect_ex(("127.0.0.1", monitor.port))
+    assert (await monitor.ask("/livez")).text == "ok\n"
+    ended = 0
+    async with asyncio.timeout(20):
+        while ended < 50:
+            await asyncio.sleep(0.02)
+            ended = sum(has_ended(one) for one in burst)
+    for one in burst:
+        one.close()
+
+
+def has_ended(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
 @pytest.mark.parametrize(
     "sent",
     [
         b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
+        b"GET http://[xx HTTP/1.1\r\nHost: x\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00",
         b"\r\n\r\n\x00\r\n\r\n",
     ],
-    ids=["long line", "long header", "many headers", "TLS", "nothing"],
+    ids=["long line", "long header", "many headers", "odd address", "TLS", "nothing"],
 )
 async def test_odd_requests_are_refused_and_the_connection_ends(
     monitor: Monitor, sent: bytes

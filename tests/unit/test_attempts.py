@@ -491,9 +491,11 @@ class TestInTheBackground:
         assert one.look_first
 
     async def test_a_create_that_may_not_create_any_more_is_an_update(self) -> None:
-        api, one = Api(response(200)), work(**self.CREATE)
+        api, one = Api(response(200), profiles(profile())), work(**self.CREATE)
         one.may_create = False
-        assert await api.make(one) == Written("accepted")
+        ended = await api.make(one)
+        assert isinstance(ended, Written)
+        assert (ended.outcome, ended.source) == ("updated", "read-back")
         # What follows it in its lane must not be overtaken by it.
         assert api.calls[0].query.endswith("&create=0&async=0")
 

@@ -163,10 +163,10 @@ async def test_an_answer_that_breaks_off_is_no_reason(changes: Any, answer: Resp
 
 
 async def test_what_follows_a_replay_is_not_overtaken_by_it_in_the_background() -> None:
-    api = Api(profiles(profile(**OLD)), response(200))
+    api = Api(profiles(profile(**OLD)), profiles(profile(**OLD)))
     ended = await api.make(work(async_=True))
     assert isinstance(ended, Written)
-    assert ended.outcome == "accepted"
+    assert (ended.outcome, ended.source) == ("updated", "put")
     assert "async=0" in api.calls[-1].query
 
 

@@ -1,4 +1,4 @@
-"""The corpus as data, and each of its events at the parser and the guards alone."""
+"""The corpus as data, and each of its events at the parser alone."""
 
 from collections import Counter
 

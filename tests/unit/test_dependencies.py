@@ -1,4 +1,4 @@
-"""What the service brings along: under licences that ask for nothing but a notice."""
+"""What the service brings along: under licences that let anybody use and pass it on."""
 
 import re
 from importlib.metadata import PackageNotFoundError, metadata

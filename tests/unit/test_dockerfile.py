@@ -15,4 +15,7 @@ def test_both_images_are_labelled_with_the_version_of_the_project() -> None:
 
 
 def test_the_lock_of_the_build_holds_what_the_build_requires() -> None:
-    assert PROJECT["dependency-groups"]["build"] == sorted(PROJECT["build-system"]["requires"])
+    required = PROJECT["build-system"]["requires"]
+    assert PROJECT["dependency-groups"]["build"] == sorted(required)
+    lock = (ROOT / "requirements-build.lock").read_text()
+    assert [one for one in required if f"{one} \\\n" not in lock] == []

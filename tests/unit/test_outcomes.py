@@ -324,9 +324,10 @@ def test_a_refusals_detail_has_nothing_that_a_terminal_obeys(character: str) -> 
     ("said", "kept"),
     [
         ("no <script>alert(1)</script> way", "no alert(1) way"),
+        ("age<18 and age<>20", "age<18 and age<>20"),
         ("no <img src=x onerror=alert(1)> way", "no way"),
-        ("no <<b>script> way", "no script> way"),
-        ("no <script src=//127.0.0.1/x", "no script src=//127.0.0.1/x"),
+        ("no <<b>script> way", "no < script> way"),
+        ("no <script src=//127.0.0.1/x", "no"),
     ],
 )
 def test_a_refusals_detail_has_no_markup(said: str, kept: str) -> None:

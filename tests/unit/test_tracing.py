@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from service.metrics import Metrics
+from service.profiles import Call
 from service.settings import Settings
 from service.tracing import Tracing, wanted
 from tests.unit.doubles import ScriptedCopernica, http_response, profiles
@@ -91,6 +92,22 @@ async def test_a_call_is_part_of_it_without_query_and_token(spans: Spans) -> Non
         "http.response.status_code": 200,
     }
     assert TOKEN not in "".join(span.to_json() for span in spans.ended)
+
+
+@pytest.mark.parametrize(
+    ("path", "template"),
+    [
+        ("/database/Any%20name/fields", "/database/{id}/fields"),
+        ("/database/any", "/database/{id}"),
+        ("/profile/7", "/profile/{id}"),
+        ("/identity", "/identity"),
+    ],
+)
+def test_a_span_of_a_call_is_named_alike_whatever_its_path_holds(
+    spans: Spans, path: str, template: str
+) -> None:
+    spans.tracing.call(Call("get-database", "GET", path), "https://api.example.com/v2").end()
+    assert spans.one(SpanKind.CLIENT).name == f"GET {template}"
 
 
 async def test_each_attempt_has_a_call_and_a_failed_one_says_so(spans: Spans) -> None:
