@@ -35,7 +35,7 @@ def amqp_urls(value: SecretStr) -> SecretStr:
         if not usable:
             raise ValueError(
                 "write amqp://user:password@host:5672/vhost, several with commas; without ?options "
-                f"but in amqps://host:5671/vhost?{_EXTERNAL}, which has no password"
+                f"but in amqps://host:5671/vhost?{_EXTERNAL}, which has no user and no password"
             )
     return value
 
@@ -50,7 +50,7 @@ def external(url: str) -> bool:
 
 def _may_be_external(url: str) -> bool:
     parts = urlsplit(url)
-    return external(url) and parts.scheme == "amqps" and parts.password is None
+    return external(url) and parts.scheme == "amqps" and parts.username is None
 
 
 def need_no_certificate(urls: str) -> None:
@@ -68,10 +68,9 @@ def virtual_host(url: str) -> str:
     return unquote(urlsplit(url).path.removeprefix("/").partition("/")[0]) or "/"
 
 
-def user(url: str) -> str:
-    """Tell the user of an AMQP URL; RabbitMQ alone knows whom it takes a certificate for."""
-    default = "the user of AMQP_CERT_FILE" if external(url) else "guest"
-    return unquote(urlsplit(url).username or default)
+def user(url: str) -> str | None:
+    """Tell the user of an AMQP URL; None where RabbitMQ alone knows: of a certificate."""
+    return None if external(url) else unquote(urlsplit(url).username or "guest")
 
 
 def any_encrypted(urls: str) -> bool:

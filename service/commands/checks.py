@@ -210,7 +210,7 @@ def of_messages(seen: Seen, role: Role) -> list[Finding]:
             todo = "`profile-sync dead-letters list` says why"
             return [Finding(area, "warning", what, todo)]
         case _:
-            return [Finding(area, "ok", "holds no dead letters")]
+            return [Finding(area, "ok", "no dead letters wait")]
 
 
 def _of_node(node: Node, *, alone: bool) -> Finding:

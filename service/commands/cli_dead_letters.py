@@ -331,6 +331,8 @@ def discard(
         fail(WHICH, WRONG)
     if not (yes or sys.stdin.isatty()):
         fail("nothing is discarded: nobody is there to confirm it; give --yes to do without", WRONG)
+    if not yes and str(file) == "-":
+        fail("standard input cannot hold both the letters and your answer: give --yes", WRONG)
     among = None if file is None else _traces(file, settings)
     found = Counter[bytes]()
     groups = Groups()

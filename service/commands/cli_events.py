@@ -19,6 +19,7 @@ from service.commands.terminal import (
     quiet_settings,
     reason,
     remedy,
+    tell_blocked,
 )
 from service.connection import LinkLost
 
@@ -76,7 +77,10 @@ def send(
             shown.advance(1)
 
         try:
-            in_loop(sending.send(settings, routing_key, events, rate, confirmed))
+            work = sending.send(
+                settings, routing_key, events, rate, confirmed, on_blocked=tell_blocked
+            )
+            in_loop(work)
         except (LinkLost, sending.Unsent) as error:
             failure = f"{error}{remedy(str(error))}"
         except SystemExit:

@@ -46,6 +46,7 @@ def definitions(topology: Topology, vhost: str) -> dict[str, Any]:
     }
 
 
+_CERTIFIED = '"${RABBITMQ_USER:?the one that RabbitMQ takes the certificate for}"'
 _OF_WATCH = r"amq\.gen-.*"  # its queue, which RabbitMQ names
 
 
@@ -57,10 +58,11 @@ class Permissions:
     write: str
     read: str
 
-    def command(self, vhost: str, user: str) -> str:
-        """Write the command that gives a user these permissions."""
-        given = [f"--vhost={vhost}", "--", user, self.configure, self.write, self.read]
-        return f"rabbitmqctl set_permissions {shlex.join(given)}"
+    def command(self, vhost: str, user: str | None) -> str:
+        """Write the command that gives a user these permissions; None is left to the shell."""
+        who = _CERTIFIED if user is None else shlex.quote(user)
+        given = shlex.join([self.configure, self.write, self.read])
+        return f"rabbitmqctl set_permissions {shlex.join([f'--vhost={vhost}'])} -- {who} {given}"
 
 
 def least_permissions(topology: Topology, *, declares: bool) -> Permissions:
@@ -91,7 +93,7 @@ def permissions_of_people(topology: Topology) -> Permissions:
     )
 
 
-def commands(topology: Topology, vhost: str, user: str, *, declares: bool) -> list[str]:
+def commands(topology: Topology, vhost: str, user: str | None, *, declares: bool) -> list[str]:
     """Write the command that gives the service's user the least; others are comments.
 
     Each replaces what a user had before, so that only one may be active.

@@ -18,7 +18,7 @@ from service.commands.look import Worn, look_at_dead_letters
 from service.commands.render import NoCatalogue
 from service.commands.replay import Judge, Plan, Replayer
 from service.commands.tally import Ending, Tally
-from service.commands.terminal import complain, explained, fail, in_loop, progress
+from service.commands.terminal import explained, fail, in_loop, progress, tell_blocked
 from service.copernica import Copernica
 from service.messages import Delivery, Message
 from service.metrics import Metrics
@@ -162,7 +162,7 @@ async def _replay(
                 offline = Replayer(plan, judge, tally, _never, ended)
                 await offline.from_letters(letters)
                 return
-            async with link_of(settings, _blocked) as link:
+            async with link_of(settings, tell_blocked) as link:
                 publish = _publisher(link)
                 replayer = Replayer(plan, judge, tally, publish, ended)
                 if letters is not None:
@@ -196,8 +196,3 @@ async def _judge(settings: Settings, offline: bool) -> AsyncIterator[Judge]:
 
 def _never(_event: Message) -> NoReturn:
     raise AssertionError("a dry run publishes nothing")
-
-
-def _blocked(blocked: bool) -> None:
-    if blocked:
-        complain("RabbitMQ takes no messages for now, for want of memory or disk; waiting")

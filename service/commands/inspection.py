@@ -100,7 +100,7 @@ async def _look(asked: Survey, settings: Settings, url: str) -> Looked:
     declared = declarations(topology(settings))
     seen = [await asked.look(one) for one in declared]
     permissions = await _permissions(asked, settings, declared)
-    findings = checks.of_permissions(user(url), permissions, setting)
+    findings = checks.of_permissions(user(url) or "the certificate's user", permissions, setting)
     for one in seen:
         findings += checks.of_seen(one, _role(one, settings), setting)
     unseen = [

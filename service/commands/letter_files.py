@@ -7,11 +7,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from service.commands import exports
 from service.commands.dead_letters import Letter, Trace
 from service.commands.terminal import WRONG, fail
+
+_IN_MEMORY = 32 << 20  # bytes
 
 
 @contextmanager
@@ -61,7 +63,7 @@ def _named(file: Path) -> Iterator[None]:
 class Exported:
     """Letters of an exported file, which can be read more than once; use it with `exported`."""
 
-    def __init__(self, file: Path, content: BinaryIO, max_bytes: int) -> None:
+    def __init__(self, file: Path, content: IO[bytes], max_bytes: int) -> None:
         self._file = file
         self._content = content
         self._max_bytes = max_bytes
@@ -79,16 +81,17 @@ class Exported:
 def exported(file: Path, max_bytes: int) -> Iterator[Exported]:
     """Read what export wrote, edited or not; - is standard input.
 
-    What comes by a pipe goes to a temporary file first, so that all of it can be checked before
-    the first letter is used.
+    What comes by a pipe is kept first, so that all of it can be checked before the first letter is
+    used: in memory, or a temporary file if it is much. A file needs neither.
     """
     try:
         content = sys.stdin.buffer if str(file) == "-" else file.open("rb")
     except OSError as error:
         fail(f"{file}: {error.strerror}", WRONG)
-    with content, tempfile.TemporaryFile() as copy:
+    with content:
         if content.seekable():
             yield Exported(file, content, max_bytes)
-        else:
+            return
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as copy:
             shutil.copyfileobj(content, copy)
             yield Exported(file, copy, max_bytes)

@@ -94,7 +94,7 @@ def told_groups(groups: Groups) -> list[dict[str, Any]]:
 def nothing(seen: Counter[tuple[str, str]], where: str) -> str:
     """Say that no letter is meant, and which there are: `seen` has reasons and databases."""
     if not seen:
-        return f"there are no letters in {where}"
+        return f"no letters wait in {where}; another reader may hold some"
     kinds = [
         f"{count} {reason}" + (f" of database {database}" if database else "")
         for (reason, database), count in seen.most_common(_KINDS)

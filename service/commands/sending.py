@@ -85,12 +85,14 @@ def _is_json(text: bytes) -> bool:
     return False
 
 
-async def send(
+async def send(  # noqa: PLR0913 - none of them belongs to another
     settings: Settings,
     routing_key: str,
     events: Sequence[Found],
     rate: float | None,
     confirmed: Callable[[Found], None],
+    *,
+    on_blocked: Callable[[bool], None] = lambda _: None,
 ) -> None:
     """Publish events to EVENT_EXCHANGE, persistent; returns when RabbitMQ has them all.
 
@@ -100,6 +102,7 @@ async def send(
         events: in the order in which they are published.
         rate: events a second; None for as fast as it goes.
         confirmed: told each event that RabbitMQ has.
+        on_blocked: told when RabbitMQ takes nothing more, and when it does again.
 
     Raises:
         LinkLost: there is no link to RabbitMQ.
@@ -117,7 +120,7 @@ async def send(
         else:
             failed[number] = error
 
-    async with link_of(settings) as link:
+    async with link_of(settings, on_blocked) as link:
         for number, event in enumerate(events):
             if pace is not None:
                 await pace.acquire()

@@ -71,6 +71,12 @@ def complain(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def tell_blocked(blocked: bool) -> None:
+    """Say so when RabbitMQ takes nothing more; it tells when, and when it does again."""
+    if blocked:
+        complain("RabbitMQ takes no messages for now, for want of memory or disk; waiting")
+
+
 def fail(text: str, code: int = FAILED) -> NoReturn:
     """Say in one line what went wrong, and exit."""
     complain(f"profile-sync: {text}")

@@ -87,6 +87,16 @@ def test_without_standard_input_nothing_is_confirmed(declared: Mail, vhost: Vhos
     assert declared.ready(DEAD_LETTERS) == 1
 
 
+def test_standard_input_cannot_hold_the_letters_and_the_answer(
+    declared: Mail, vhost: Vhost
+) -> None:
+    fill(declared, event(1))
+    said = on_terminal(vhost, "discard", "--in", "-")
+    assert "give --yes" in said
+    assert "Traceback" not in said
+    assert declared.ready(DEAD_LETTERS) == 1
+
+
 def test_what_is_written_to_a_closed_standard_output_is_not_taken_for_written(
     declared: Mail, vhost: Vhost
 ) -> None:

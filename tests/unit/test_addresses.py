@@ -11,8 +11,7 @@ from service.addresses import user, virtual_host
         ("amqp://me:secret@rabbit:5672/%2F", "/", "me"),
         ("amqps://a%20b:c@rabbit/our%2Fvhost%20x", "our/vhost x", "a b"),
         ("amqp://me:secret@[::1]:5672/events", "events", "me"),
-        ("amqps://rabbit/events?auth_mechanism=external", "events", "the user of AMQP_CERT_FILE"),
-        ("amqps://me@rabbit/events?auth_mechanism=external", "events", "me"),
+        ("amqps://rabbit/events?auth_mechanism=external", "events", None),
     ],
 )
 def test_the_virtual_host_and_the_user_are_those_of_the_url(

@@ -465,6 +465,7 @@ def test_the_broker_has_no_options_beside_the_settings(
     [
         "amqp://host/%2F?auth_mechanism=external",
         "amqps://user:password@host/%2F?auth_mechanism=external",
+        "amqps://user@host/%2F?auth_mechanism=external",
         "amqps://host/%2F?auth_mechanism=plain",
         "amqps://host/%2F?auth_mechanism=external&heartbeat=5",
     ],
@@ -473,7 +474,7 @@ def test_only_a_certificate_is_a_login_without_a_password(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("PROFILE_SYNC_AMQP_URL", url)
-    with pytest.raises(WrongSettings, match="which has no password"):
+    with pytest.raises(WrongSettings, match="which has no user and no password"):
         Settings.load()
 
 

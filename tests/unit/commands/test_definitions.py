@@ -1,5 +1,6 @@
 import re
 import shlex
+import subprocess
 
 import pytest
 
@@ -75,6 +76,16 @@ def test_only_what_the_service_needs_is_active_and_the_rest_is_comment(declares:
     assert f"DECLARE_TOPOLOGY={str(declares).lower()} as it is set" in lines[0]
     assert least_permissions(TOPOLOGY, declares=not declares).command("/", "me") in lines[3]
     assert permissions_of_people(TOPOLOGY).command("/", "operator") in lines[5]
+
+
+def test_the_user_of_a_certificate_is_left_to_who_runs_the_script() -> None:
+    line = least_permissions(TOPOLOGY, declares=False).command("/", None)
+    asked = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert asked.returncode != 0
+    assert "RABBITMQ_USER: the one that RabbitMQ takes the certificate for" in asked.stderr
+    named = f"RABBITMQ_USER='a b'; rabbitmqctl() {{ printf '%s\n' \"$4\"; }}; {line}"
+    told = subprocess.run(["sh", "-c", named], capture_output=True, text=True, check=True)
+    assert told.stdout == "a b\n"
 
 
 def test_people_may_use_the_queue_of_watch_too() -> None:

@@ -1,4 +1,5 @@
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,17 @@ def test_what_comes_by_a_pipe_can_be_read_more_than_once() -> None:
     with exported(Path(f"/dev/fd/{reading}"), MAX_BYTES) as found:
         assert [[each for each, _ in found] for _ in range(2)] == [[one, two]] * 2
     os.close(reading)
+
+
+def test_a_file_is_read_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    file = tmp_path / "letters.jsonl"
+    one = letter(event(id="a"))
+    file.write_text(f"{line(one)}\n")
+    with exported(file, MAX_BYTES) as found:
+        assert [each for each, _ in found] == [one]
 
 
 def test_a_line_that_is_no_letter_is_told_with_its_file(

@@ -108,7 +108,10 @@ def test_a_replay_is_lines_of_json_for_scripts(capsys: pytest.CaptureFixture[str
 
 
 def test_where_nothing_matches_it_is_told_what_there_is() -> None:
-    assert nothing(Counter(), "the queue") == "there are no letters in the queue"
+    assert (
+        nothing(Counter(), "the queue")
+        == "no letters wait in the queue; another reader may hold some"
+    )
     seen = Counter({("stale", "1234"): 2, ("invalid-json", ""): 1})
     assert nothing(seen, "q") == (
         "nothing matches among the 3 letters in q: 2 stale of database 1234, 1 invalid-json"
