@@ -27,6 +27,7 @@ def amqp_urls(value: SecretStr) -> SecretStr:
                 parts.scheme in {"amqp", "amqps"}
                 and parts.hostname
                 and parts.port != 0
+                and "@" not in parts.path
                 and (not parts.query or _may_be_external(url))
                 and not parts.fragment
             )
@@ -34,7 +35,8 @@ def amqp_urls(value: SecretStr) -> SecretStr:
             usable = False
         if not usable:
             raise ValueError(
-                "write amqp://user:password@host:5672/vhost, several with commas; without ?options "
+                "write amqp://user:password@host:5672/vhost, several with commas, and in its parts "
+                "/ ? # @ : and , as %2F %3F %23 %40 %3A and %2C; without ?options "
                 f"but in amqps://host:5671/vhost?{_EXTERNAL}, which has no user and no password"
             )
     return value

@@ -72,6 +72,8 @@ class Setting:
     declares: bool
     grant: str
     """The command that gives the user all that the service needs."""
+    runs: bool = False
+    """True if a service runs: it has declared what it declares, and does so no more."""
 
     @property
     def to_permit(self) -> str:
@@ -228,11 +230,12 @@ def _of_node(node: Node, *, alone: bool) -> Finding:
 
 
 def _unseen(refusal: Refusal, area: str, setting: Setting) -> Finding:
-    if refusal.missing and setting.declares:
+    if refusal.missing and setting.declares and not setting.runs:
         return Finding(area, "note", "is not there yet; `profile-sync run` makes it")
     if refusal.missing:
+        why = "a running service does not make it" if setting.runs else "DECLARE_TOPOLOGY is false"
         todo = "`profile-sync topology --apply` makes it, --print is for whoever may do so"
-        return Finding(area, "fault", "is not there, and DECLARE_TOPOLOGY is false", todo)
+        return Finding(area, "fault", f"is not there, and {why}", todo)
     if refusal.forbidden:
         why = "RabbitMQ 4.3 and newer want the permission configure for that, and it is missing"
         return unseen(area, "what it is like", why, _BLIND)

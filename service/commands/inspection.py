@@ -3,7 +3,7 @@
 Nothing is changed, but by `apply`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.addresses import user, virtual_host
 from service.broker import host_and_port
@@ -67,7 +67,7 @@ def by_management(
                 area, what = f"queue {queue.name}", "its binding and policies"
                 findings.append(unseen(area, what, "it is not there"))
                 continue
-            findings.append(_binding(management, queue, settings))
+            findings.append(_binding(management, queue, looked.setting))
             findings += policies.of_policies(queue.name, told)
             if queue.name == settings.event_queue:
                 timeout = policies.acknowledgement_timeout(told)
@@ -99,6 +99,10 @@ async def _look(asked: Survey, settings: Settings, url: str) -> Looked:
     setting = _setting(asked.node.version, settings, url)
     declared = declarations(topology(settings))
     seen = [await asked.look(one) for one in declared]
+    runs = any(
+        one.kind == "queue" and one.name == settings.event_queue and one.consumers for one in seen
+    )
+    setting = replace(setting, runs=runs)
     permissions = await _permissions(asked, settings, declared)
     findings = checks.of_permissions(user(url) or "the certificate's user", permissions, setting)
     for one in seen:
@@ -144,10 +148,10 @@ def _told(
     return checks.of_seen(seen, _role(seen, settings), setting)
 
 
-def _binding(management: Management, queue: Queue, settings: Settings) -> Finding:
+def _binding(management: Management, queue: Queue, setting: Setting) -> Finding:
     bound = management.bindings(queue.exchange)
-    declares = settings.declare_topology
-    return policies.of_binding(queue.name, queue.exchange, bound, declares=declares)
+    will_be = setting.declares and not setting.runs
+    return policies.of_binding(queue.name, queue.exchange, bound, declares=will_be)
 
 
 def _readers(management: Management, settings: Settings) -> list[Finding]:

@@ -270,6 +270,20 @@ def test_bindings_that_lack_are_found(applied: Vhost, check: Check, mail: Mail) 
     assert "the service stands still" in told(found, "fault")[f"exchange {RESULTS}"]
 
 
+def test_what_a_running_service_would_not_make_again_is_a_fault(
+    applied: Vhost, check: Check, mail: Mail
+) -> None:
+    management = ("--management", applied.broker.management_url)
+    mail.channel.basic_consume(EVENTS, lambda *_: None)
+    mail.channel.queue_delete(DEAD_LETTERS)
+    mail.channel.queue_unbind(RESULTS, RESULTS, "#")
+    code, found = check(*management, DECLARE_TOPOLOGY="true")
+    assert code == 1
+    faults = told(found, "fault")
+    assert "a running service does not make it" in faults[f"queue {DEAD_LETTERS}"]
+    assert f"is not bound to {RESULTS}" in faults[f"queue {RESULTS}"]
+
+
 @pytest.mark.usefixtures("applied")
 def test_messages_that_nobody_reads_are_warned_of(check: Check, mail: Mail) -> None:
     for name, count in ((RESULTS, 2), (DEAD_LETTERS, 3)):
