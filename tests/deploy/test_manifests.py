@@ -250,6 +250,17 @@ def test_prometheus_knows_the_job_by_the_name_that_the_rules_use() -> None:
     assert monitor["podMetricsEndpoints"][0]["port"] == container("monitoring")["ports"][0]["name"]
 
 
+def test_the_rules_can_tell_deployments_apart() -> None:
+    monitors = of_kind(with_components("monitoring"), "PodMonitor").values()
+    assert len(monitors) == 2
+    for monitor in monitors:
+        (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+        assert endpoint["relabelings"] == [
+            {"targetLabel": "deployment", "replacement": "profile-sync"}
+        ]
+    assert "by (deployment)" in text()
+
+
 def test_rabbitmq_is_asked_as_in_the_example_of_prometheus() -> None:
     monitor = of_kind(with_components("monitoring"), "PodMonitor")["profile-sync-rabbitmq"]["spec"]
     example = read(ROOT / "deploy" / "prometheus" / "prometheus.yaml")["scrape_configs"][1]
