@@ -43,6 +43,16 @@ def test_tests_of_alerts_are_not_skipped() -> None:
             assert "PROFILE_SYNC_TEST_PROMTOOL=required" in step["run"]
 
 
+def test_tests_of_images_are_not_skipped_among_all_tests() -> None:
+    (slow,) = (step["run"] for step in steps() if "./dev test --slow" in step.get("run", ""))
+    assert "PROFILE_SYNC_TEST_IMAGES=required" in slow
+
+
+def test_a_run_for_a_commit_on_main_is_never_replaced_by_a_newer_one() -> None:
+    group = WORKFLOW["concurrency"]["group"]
+    assert "github.event_name == 'push' && github.sha || github.ref" in group
+
+
 def test_actions_are_pinned_by_commit() -> None:
     actions = [step["uses"] for step in steps() if "uses" in step]
     assert actions
