@@ -296,7 +296,7 @@ def test_nothing_running_is_no_alarm_while_it_is_scaled_to_zero() -> None:
     rules = groups["profile-sync"]["spec"]["groups"][1]["rules"]
     (down,) = (rule for rule in rules if rule["alert"] == "ProfileSyncDown")
     usual = alerts()["ProfileSyncDown"]["expr"]
-    assert down["expr"] == f"{usual} and on () profile_sync:events_waiting > 0"
+    assert down["expr"] == f"{usual} and on (deployment) profile_sync:events_waiting > 0"
     # The rest is as it was.
     assert [{**rule, "expr": None} for rule in rules] == [
         {**rule, "expr": None} for rule in alerts().values()

@@ -1,5 +1,6 @@
 """The alerts, as Prometheus's own tool and the real pages take them."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,11 +13,13 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.alerts import CONFIG, RULES, TESTS, scrape_of_rabbitmq, selected
+from tests.deploy.manifests import of_kind, with_components
 from tests.integration.conftest import Mail, wait_for
 from tests.programs import Service, StandIn
 from tests.rabbitmq import Node, Vhost
 
 EVENTS = "profile-sync.events"
+_DOWN = 'count by (deployment) (ALERTS{alertname="ProfileSyncDown", alertstate="firing"})'
 
 Start = Callable[..., tuple[Service, StandIn]]
 Promtool = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -55,6 +58,38 @@ def test_the_example_can_be_loaded_with_the_rules(promtool: Promtool) -> None:
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_the_alerts_fire_and_are_silent_when_they_shall(promtool: Promtool, path: Path) -> None:
     done = promtool("test", "rules", path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_scaled_to_zero_it_is_down_only_for_events_of_its_own(
+    promtool: Promtool, tmp_path: Path
+) -> None:
+    manifests = with_components("monitoring", "scale-to-zero")
+    rules = of_kind(manifests, "PrometheusRule")["profile-sync"]["spec"]
+    (tmp_path / "rules.yaml").write_text(json.dumps(rules))
+    queue = 'rabbitmq_detailed_queue_messages{deployment="%s", vhost="/", queue="%s"}'
+    replica = 'up{job="profile-sync", deployment="%s", instance="%s"}'
+    case = {
+        "interval": "1m",
+        "input_series": [
+            {"series": replica % ("shop", "a"), "values": "1x10 stale"},
+            {"series": replica % ("club", "b"), "values": "1x200"},
+            {"series": queue % ("shop", EVENTS), "values": "0x120 7x80"},
+            {"series": queue % ("club", EVENTS), "values": "3x200"},
+        ],
+        "promql_expr_test": [
+            {"expr": _DOWN, "eval_time": "20m", "exp_samples": []},
+            {"expr": _DOWN, "eval_time": "115m", "exp_samples": []},
+            {
+                "expr": _DOWN,
+                "eval_time": "130m",
+                "exp_samples": [{"labels": '{deployment="shop"}', "value": 1}],
+            },
+        ],
+    }
+    tests = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [case]}
+    (tmp_path / "tests.yaml").write_text(json.dumps(tests))
+    done = promtool("test", "rules", tmp_path / "tests.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
