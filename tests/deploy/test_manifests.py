@@ -190,6 +190,17 @@ def test_the_budget_and_the_policy_are_for_the_replicas_alone(rendering: str) ->
 
 
 @every_rendering
+def test_names_come_from_the_clusters_dns_or_from_that_of_the_node(rendering: str) -> None:
+    policy = of_kind(rendered(rendering), "NetworkPolicy")["profile-sync"]["spec"]
+    (rule,) = (
+        rule for rule in policy["egress"] if {"protocol": "UDP", "port": 53} in rule["ports"]
+    )
+    assert {"ipBlock": {"cidr": "169.254.20.10/32"}} in rule["to"]
+    assert {"k8s-app": "kube-dns"} in selectors(rule)
+    assert {one["port"] for one in rule["ports"]} == {53}
+
+
+@every_rendering
 def test_replicas_know_nothing_of_kubernetes(rendering: str) -> None:
     manifests = rendered(rendering)
     account = of_kind(manifests, "ServiceAccount")["profile-sync"]
