@@ -10,6 +10,7 @@ import pytest
 from deploy.kubernetes.rules import FILE, text
 from service.environment import DEFAULT_SECRETS_DIR, PREFIX
 from service.settings import Settings
+from tests import compose
 from tests.alerts import alerts, read
 from tests.deploy.manifests import (
     ALL,
@@ -229,6 +230,12 @@ def test_images_have_versions() -> None:
     for one in of_kind(overlay("development"), "Deployment").values():
         (image,) = (each["image"] for each in one["spec"]["template"]["spec"]["containers"])
         assert re.search(r":\d+\.\d+\.\d+", image)
+
+
+def test_rabbitmq_is_the_same_in_development_and_in_compose() -> None:
+    broker = of_kind(overlay("development"), "Deployment")["rabbitmq"]
+    (image,) = (one["image"] for one in broker["spec"]["template"]["spec"]["containers"])
+    assert image == compose.service("rabbitmq")["image"]
 
 
 def test_two_replicas_run_in_production_and_one_in_development() -> None:
