@@ -257,7 +257,7 @@ def _of_difference(
     todo = _RECREATE.format(kind=seen.kind)
     if name == "x-delivery-limit":
         state, why = _of_limit(current, role, setting)
-        if role == "events" and current is not None:
+        if role == "events" and current is not None and not _endless(current):
             todo = f"set DELIVERY_LIMIT={current}; or else: {todo}"
     if current is None:
         what = f"{name} is missing and should be {wanted}"
@@ -270,6 +270,10 @@ def _of_difference(
 
 def _of_limit(current: str | None, role: Role | None, setting: Setting) -> tuple[State, str]:
     times = current or ("20" if setting.limits_by_default else None)
+    if times is not None and _endless(times):
+        if role != "events":
+            return "note", "RabbitMQ keeps a message however often it is looked at"
+        times = None
     if role == "events" and times is None:
         return "warning", "an event that ends the service comes back for ever"
     if role == "events":
@@ -277,6 +281,10 @@ def _of_limit(current: str | None, role: Role | None, setting: Setting) -> tuple
     if times is None:
         return "warning", "from RabbitMQ 4 on, who looks at a message 20 times loses it"
     return "fault", f"who looks at a message {times} times loses it"
+
+
+def _endless(limit: str) -> bool:
+    return limit.startswith("-")  # in RabbitMQ 4
 
 
 def _wait(count: int) -> str:

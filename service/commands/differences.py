@@ -115,5 +115,7 @@ def _value(text: str) -> Any:
     elif match := _QUOTED.fullmatch(text):
         # Flags, the type, and delivery limits.
         plain = match[1]
-        return int(plain) if plain.isdecimal() else {"true": True, "false": False}.get(plain, plain)
+        if plain.removeprefix("-").isdecimal():
+            return int(plain)
+        return {"true": True, "false": False}.get(plain, plain)
     raise Unreadable

@@ -3,11 +3,17 @@
 Nothing is asked here, and nothing judged.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["exchange", "queue"]
+
+
+def deliveries(limit: int) -> float:
+    """Say how often a message is delivered at the most; RabbitMQ 4 has -1 for no limit."""
+    return math.inf if limit < 0 else limit
 
 
 @dataclass(frozen=True, slots=True)

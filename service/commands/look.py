@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from service.broker import Link, delivery
 from service.commands.differences import Unreadable, declared_queue, take_over
-from service.commands.facts import Refusal
+from service.commands.facts import Refusal, deliveries
 from service.connection import Line, LinkLost
 from service.messages import Delivery
 from service.settings import Settings
@@ -222,7 +222,7 @@ class Look:
         if declared.arguments.get("x-queue-type") != "quorum":
             return math.inf
         self._limit = declared.arguments.get("x-delivery-limit")
-        limit = _RETURNS if self._limit is None else self._limit
+        limit = _RETURNS if self._limit is None else deliveries(self._limit)
         return limit - _RESERVE
 
     def _ack(self, window: _Window, tag: int) -> None:

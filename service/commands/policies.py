@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from service.commands.differences import compare
-from service.commands.facts import Declared, Difference
+from service.commands.facts import Declared, Difference, deliveries
 from service.commands.findings import Finding, State
 
 Told = Mapping[str, Any]
@@ -40,10 +40,9 @@ def of_policies(name: str, queue: Told) -> list[Finding]:
         else:
             what = f"{limit} is {most} by {by}: a full queue refuses messages, which then wait"
             findings.append(Finding(area, "note", what))
-    deliveries = rules.get("delivery-limit")
-    own = _arguments(queue).get("x-delivery-limit")
-    if deliveries is not None and (own is None or deliveries < own):
-        what = f"delivery-limit is {deliveries} by {by}: after so many deliveries a message is "
+    often = deliveries(rules.get("delivery-limit", -1))
+    if often < deliveries(_arguments(queue).get("x-delivery-limit", -1)):
+        what = f"delivery-limit is {often} by {by}: after so many deliveries a message is "
         dead = "x-dead-letter-exchange" in _arguments(queue)
         state: State = "warning" if dead else "fault"
         fate = "dead-lettered, lost links count too" if dead else "lost, to look at it counts too"

@@ -51,6 +51,9 @@ def test_each_difference_of_the_event_queue_is_explained(
         ("events", OLD, None, "warning", "comes back for ever"),
         ("events", NEW, None, "warning", "after 20 deliveries"),
         ("events", OLD, "7", "warning", "after 7 deliveries"),
+        ("events", NEW, "-1", "warning", "comes back for ever"),
+        ("dead letters", NEW, "-1", "note", "however often"),
+        ("results", NEW, "-1", "note", "however often"),
         ("dead letters", OLD, None, "warning", "from RabbitMQ 4 on"),
         ("dead letters", NEW, None, "fault", "20 times loses it"),
         ("results", NEW, "5", "fault", "5 times loses it"),
@@ -66,6 +69,7 @@ def test_what_a_delivery_limit_does_depends_on_queue_and_version(
 
 def test_a_limit_of_the_event_queue_can_be_mended_by_its_setting() -> None:
     assert "set DELIVERY_LIMIT=7" in first(differing("x-delivery-limit", "100", "7")).todo
+    assert "DELIVERY_LIMIT" not in first(differing("x-delivery-limit", "100", "-1")).todo
 
 
 def test_a_classic_queue_is_not_blamed_for_what_only_quorum_queues_have() -> None:

@@ -73,6 +73,11 @@ def inequivalent(name: str, received: str, current: str, what: str = "queue 'q'"
             7,
         ),
         (
+            inequivalent("x-delivery-limit", "'100'", "'-1'"),
+            Difference("x-delivery-limit", "100", "-1"),
+            -1,
+        ),
+        (
             refusal("invalid property 'non-durable' for queue 'q' in vhost '/'"),
             Difference("x-queue-type", "quorum", None),
             None,

@@ -201,7 +201,11 @@ async def test_messages_that_may_be_dropped_soon_end_the_look(
     assert queue.messages == list(range(9))
 
 
-@pytest.mark.parametrize("declared", [OURS, {}, {"x-queue-type": "classic"}], ids=str)
+@pytest.mark.parametrize(
+    "declared",
+    [OURS, {}, {"x-queue-type": "classic"}, {"x-queue-type": "quorum", "x-delivery-limit": -1}],
+    ids=str,
+)
 async def test_a_queue_that_keeps_all_is_asked_once(declared: Mapping[str, Any]) -> None:
     queue, taken = Queue(9, returns={3: 900, 4: 900}, declared=declared), Taken()
     async with looking(queue) as look:

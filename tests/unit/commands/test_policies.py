@@ -36,6 +36,8 @@ def worst(findings: list[Finding]) -> str:
         (queue({"delivery-limit": 9}, **{"x-delivery-limit": 9}), "ok", "loses no messages"),
         (queue({"delivery-limit": 8}, **{"x-delivery-limit": 9}), "fault", "lost, to look at"),
         (queue({"delivery-limit": 8}), "fault", "lost, to look at"),
+        (queue({"delivery-limit": 8}, **{"x-delivery-limit": -1}), "fault", "lost, to look at"),
+        (queue({"delivery-limit": -1}, **{"x-delivery-limit": 9}), "ok", "loses no messages"),
         (
             queue({"delivery-limit": 8}, **{"x-delivery-limit": 9, "x-dead-letter-exchange": "d"}),
             "warning",
