@@ -28,7 +28,7 @@ from service.stale import Replay
 
 WINDOW = 100  # events published and not yet confirmed
 _LARGEST_ROUND = 20_000  # letters
-_IN_MEMORY = 32 * 2**20  # bytes of letters, and one more letter
+_IN_MEMORY = 32 * 2**20  # bytes of letters
 _OVERHEAD = 1000  # bytes that a letter takes beside its body and headers, more or less
 _LONGEST_ROUND = 600.0  # seconds; RabbitMQ takes back what is held for 30 minutes
 _SHORT = 5.0  # seconds for what is on its way when all must end
@@ -39,7 +39,8 @@ class Plan:
     """What to replay, and how.
 
     `rate` is in events a second; `suffix` makes new ids; `offline` asks no API; `careless` looks at
-    letters that RabbitMQ might drop.
+    letters that RabbitMQ might drop. `portion` bytes of letters, and one more letter, may be in
+    memory at once.
     """
 
     selection: Selection
@@ -51,6 +52,7 @@ class Plan:
     suffix: str
     offline: bool
     careless: bool
+    portion: int = _IN_MEMORY
 
     @property
     def round(self) -> int:
@@ -116,8 +118,9 @@ class _Held:
 class _Portion(list[_Held]):
     """Letters that are in memory at once; `full` if no more should be."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
+        self._size = size
         self._bytes = 0
 
     def hold(self, letter: Letter, done: Callable[[], None]) -> None:
@@ -126,7 +129,7 @@ class _Portion(list[_Held]):
 
     @property
     def full(self) -> bool:
-        return self._bytes >= _IN_MEMORY
+        return self._bytes >= self._size
 
 
 class Replayer:
@@ -184,7 +187,7 @@ class Replayer:
         Raises:
             LinkLost, Unpublished, NoCatalogue: the tally has what was published.
         """
-        portion = _Portion()
+        portion = _Portion(self._plan.portion)
         for letter in letters:
             if len(portion) == self._left:
                 break
@@ -192,7 +195,7 @@ class Replayer:
                 portion.hold(letter, _nothing)
             if portion.full:
                 await self._replay(portion)
-                portion = _Portion()
+                portion = _Portion(self._plan.portion)
         await self._replay(portion)
 
     async def _round(self, look: Look, waiting: int | None, *, first: bool) -> bool:
@@ -203,7 +206,7 @@ class Replayer:
         # After an earlier round those refused are first in the queue.
         known = Counter(self._refused)
         size = room = self._size(rounds=waiting is not None)
-        portion = _Portion()
+        portion = _Portion(self._plan.portion)
 
         def take(delivery: Delivery) -> bool:
             letter = read(delivery, self._settings.max_event_bytes)
@@ -224,7 +227,7 @@ class Replayer:
             waiting = None if waiting is None else waiting - shown
             if not portion.full:
                 return not room and bool(size and self._size())
-            portion = _Portion()
+            portion = _Portion(self._plan.portion)
 
     def _size(self, *, rounds: bool = True) -> int:
         size = self._plan.round if rounds and not self._plan.dry else None
