@@ -194,16 +194,17 @@ def show_tally(settings: Settings, plan: Plan, tally: Tally, *, from_file: bool)
     if plan.dry and tally.sound and plan.how == UNLESS_STALE:
         typer.echo("(which of them are stale shows only when they are replayed)")
     if repeats := tally.unsure + tally.may_repeat:
-        typer.echo(_again(plan, repeats, from_file=from_file))
+        rest = bool(tally.left or tally.unsure)
+        typer.echo(_again(plan, repeats, rest=rest, from_file=from_file))
 
 
-def _again(plan: Plan, repeats: int, *, from_file: bool) -> str:
+def _again(plan: Plan, repeats: int, *, rest: bool, from_file: bool) -> str:
     """Say what happens if the command is run again after a lost link."""
     if from_file:
         first = "Run it again, or with what is left of the file: "
         what = "what was published comes twice"
     else:
-        first = "Run it again for the rest: "
+        first = f"Run it again{' for the rest' if rest else ''}: "
         what = f"up to {repeats} may come twice, as the link took acknowledgements with it"
     if plan.suffix:
         harm = "then with two ids, and so with two results"

@@ -54,10 +54,11 @@ class Worn(Exception):
 
 @dataclass(slots=True)
 class _Window:
-    """A channel, and how many messages it holds."""
+    """A channel, how many messages it holds, and whether RabbitMQ may not know what it took out."""
 
     channel: Any
     held: int = 0
+    unsettled: bool = False
 
 
 class Look:
@@ -148,6 +149,18 @@ class Look:
             shown += more
         return shown
 
+    async def settle(self) -> None:
+        """Wait until RabbitMQ has the acknowledgements so far: it confirms none by itself.
+
+        Raises:
+            LinkLost: nobody knows which of them it has.
+        """
+        for window in self._windows:
+            if window.unsettled:
+                window.unsettled = False
+                # A channel answers in order; without a consumer this changes nothing.
+                await self._line.rpc(partial(window.channel.basic_qos, prefetch_count=_WINDOW))
+
     def _window_size(self) -> int:
         if not self._portions:
             return _WINDOW
@@ -229,6 +242,7 @@ class Look:
         if window.channel.is_open and not self._line.lost.done():
             window.channel.basic_ack(tag)
             window.held -= 1
+            window.unsettled = True
         self._acknowledged = True
 
     async def _put_back(self, window: _Window) -> None:

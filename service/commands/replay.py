@@ -1,7 +1,8 @@
 """Events played back: judged as the service would, published, and then taken out of their queue.
 
 A dead letter is acknowledged only once RabbitMQ has confirmed its event. So whatever ends a replay
-loses none, and only those published and not yet confirmed can come twice.
+loses none. Only those can come twice whose event is not yet confirmed, or whose acknowledgement
+may not have reached RabbitMQ: a window of each at the most.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from service.outcomes import Refused, Retry
 from service.settings import Settings
 from service.stale import Replay
 
-WINDOW = 100  # events published and not yet confirmed
+WINDOW = 100  # events published and not yet confirmed; letters acknowledged, maybe in vain
 _LARGEST_ROUND = 20_000  # letters
 _IN_MEMORY = 32 * 2**20  # bytes of letters
 _OVERHEAD = 1000  # bytes that a letter takes beside its body and headers, more or less
@@ -155,6 +156,7 @@ class Replayer:
         self._ended = ended
         self._left = plan.limit
         self._refused = Counter[bytes]()
+        self._settled = 0  # published, and their letters surely out of the queue
 
     async def from_queue(self, look: Callable[[], Look]) -> None:
         """Replay letters out of their queue: those that were there when it began, no later ones.
@@ -165,7 +167,8 @@ class Replayer:
         waiting: int | None = None
         first = True
         while True:
-            before = self._tally.published
+            # What an earlier look acknowledged is known since it ended.
+            before = self._settled = self._tally.published
             try:
                 async with look() as looking:
                     if first:
@@ -173,7 +176,7 @@ class Replayer:
                     more = await self._round(looking, waiting, first=first)
             except LinkLost:
                 # The last acknowledgements may have been lost too.
-                self._tally.may_repeat = min(WINDOW, self._tally.published)
+                self._tally.may_repeat = self._tally.published - self._settled
                 raise
             if waiting is None or not more:
                 break
@@ -222,7 +225,7 @@ class Replayer:
 
         while True:
             shown = await look.read(take, waiting)
-            await self._replay(portion)
+            await self._replay(portion, look)
             room -= len(portion)
             waiting = None if waiting is None else waiting - shown
             if not portion.full:
@@ -234,7 +237,7 @@ class Replayer:
         room = [each for each in (size, self._left) if each is not None]
         return min(room, default=10**9)
 
-    async def _replay(self, held: Sequence[_Held]) -> None:
+    async def _replay(self, held: Sequence[_Held], look: Look | None = None) -> None:
         if self._left is not None:
             self._left -= len(held)
         good = []
@@ -254,7 +257,7 @@ class Replayer:
             else:
                 good.append(_Ready(event, each, letter.event_id))
             await asyncio.sleep(0)  # heartbeats go on
-        await self._publish_all(good)
+        await self._publish_all(good, look)
 
     def _end(
         self, letter: Letter, event_id: str, outcome: Outcome, refusal: Refusal | None = None
@@ -266,7 +269,13 @@ class Replayer:
     def _event(self, letter: Letter) -> Message:
         return event_message(letter, self._settings.event_exchange, self._plan.how)
 
-    async def _publish_all(self, events: Sequence["_Ready"]) -> None:
+    async def _settle(self, look: Look | None) -> None:
+        published = self._tally.published
+        if look is not None and published - self._settled >= WINDOW:
+            await look.settle()
+            self._settled = published
+
+    async def _publish_all(self, events: Sequence["_Ready"], look: Look | None) -> None:
         rate = self._plan.rate
         pace = limiter(rate) if rate else None
         room = asyncio.Semaphore(WINDOW)
@@ -292,6 +301,7 @@ class Replayer:
             for ready in events:
                 if pace is not None:
                     await pace.acquire()
+                await self._settle(look)
                 await room.acquire()
                 if failures:
                     break

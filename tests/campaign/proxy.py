@@ -39,6 +39,7 @@ class Proxy:
         self._flowing.set()
         self._delay = 0.0
         self._refusing = False
+        self._swallowing: asyncio.StreamWriter | None = None
         self._open: dict[asyncio.Task[None], list[_End]] = {}
         self._endings: set[asyncio.Task[None]] = set()
 
@@ -76,12 +77,20 @@ class Proxy:
         """Carry what comes from now on so many seconds later, each way; 0 ends it."""
         self._delay = seconds
 
+    def swallow(self) -> None:
+        """Lose what the client of the latest connection sends from now on; it still gets all."""
+        self._thread.do(self._call(self._swallow))
+
     def refuse(self, on: bool) -> None:
         """Reset new connections, or take them again; those that are open stay."""
         self._refusing = on
 
     async def _call(self, step: Callable[[], None]) -> None:
         step()
+
+    def _swallow(self) -> None:
+        _, upstream = list(self._open.values())[-1]
+        self._swallowing = upstream[1]
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, _HOST, 0)
@@ -145,6 +154,8 @@ class Proxy:
             await self._flowing.wait()
             if content is None:
                 raise ConnectionResetError
+            if content and writer is self._swallowing:
+                continue
             read(content)
             writer.write(content) if content else writer.write_eof()
             await writer.drain()

@@ -61,6 +61,17 @@ def silent(side: socket.socket) -> bool:
     return False
 
 
+def test_what_the_latest_client_sends_can_be_lost_alone(peers: Peers) -> None:
+    earlier, later = peers.pair(), peers.pair()
+    peers.proxy.swallow()
+    for client, server in (earlier, later):
+        client.sendall(b"there")
+        server.sendall(b"back")
+        assert client.recv(10) == b"back"
+    assert earlier[1].recv(10) == b"there"
+    assert silent(later[1])
+
+
 def test_bytes_go_both_ways_and_connections_are_counted(peers: Peers) -> None:
     client, server = peers.pair()
     client.sendall(b"there")

@@ -560,6 +560,26 @@ def test_a_replay_whose_link_is_lost_loses_nothing_and_tells_what_may_come_twice
 
 
 @pytest.mark.slow
+def test_a_link_that_loses_acknowledgements_stops_a_replay_before_many_may_come_twice(
+    declared: Mail, vhost: Vhost, wire: Wire, tmp_path: Path
+) -> None:
+    count = 3_000
+    fill(declared, *(event(number) for number in range(count)))
+    command = ("replay", "--all", "--offline", "--rate", "1000")
+    running = Running(wire.url, tmp_path / "replay.log", *command)
+    wait_for(lambda: declared.ready(EVENTS) > count // 5, "a good part published")
+    wire.proxy.swallow()  # the link that reads is the second of both
+    running.process.wait(60)
+    assert running.process.returncode == 1
+    told = re.search(r"up to (\d+) may come twice", running.output())
+    assert told is not None
+    wait_for(lambda: replayed(declared, vhost), "the rest replayed", 60)
+    arrived = Counter(numbers(declared, EVENTS, declared.ready(EVENTS)))
+    assert sorted(arrived) == list(range(count))
+    assert 0 < arrived.total() - count <= int(told[1]) <= 200
+
+
+@pytest.mark.slow
 def test_a_replay_ends_cleanly_on_ctrl_c_and_tells_how_far_it_came(
     declared: Mail, vhost: Vhost, tmp_path: Path
 ) -> None:

@@ -56,6 +56,13 @@ def test_a_replay_tells_what_was_refused_and_what_is_left(
     ]
 
 
+def test_without_a_rest_a_second_replay_is_only_for_what_may_come_twice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = tally_shown(capsys, Tally(selected=4, published=4, may_repeat=4))
+    assert shown[-1].startswith("Run it again: up to 4 may come twice")
+
+
 @pytest.mark.parametrize(
     ("plans", "words"),
     [({"how": "force"}, "--force lets overwrite"), ({"suffix": "+r"}, "with two results")],

@@ -21,9 +21,14 @@ class Channel:
     def __init__(self) -> None:
         self.held: list[int] = []
         self.acked: list[int] = []
+        self.settled: list[int] = []
 
     def basic_ack(self, tag: int) -> None:
         self.acked.append(tag)
+
+    def basic_qos(self, prefetch_count: int, callback: Callable[[], None]) -> None:  # noqa: ARG002
+        self.settled.append(len(self.acked))
+        callback()
 
 
 class Queue(Line):
@@ -41,7 +46,7 @@ class Queue(Line):
         counted: bool = True,
         declared: Mapping[str, Any] | None = OURS,
     ) -> None:
-        self.lost = asyncio.get_running_loop().create_future()
+        super().__init__(asyncio.get_running_loop().create_future())
         self.messages = list(range(count))
         self.asked = 0
         self.channels: list[Channel] = []
@@ -175,6 +180,30 @@ async def test_what_is_acknowledged_does_not_go_back() -> None:
         for delivery in taken.deliveries[1:3]:
             delivery.ack()
     assert queue.messages == [0, 3, 4]
+
+
+async def test_only_channels_with_new_acknowledgements_are_asked_whether_they_have_them() -> None:
+    queue, taken = Queue(2 * WINDOW), Taken()
+    async with looking(queue) as look:
+        await look.read(taken, 2 * WINDOW)
+        for settled in range(3):
+            taken.deliveries[settled].ack()
+        await look.settle()
+        await look.settle()
+        taken.deliveries[WINDOW].ack()
+        await look.settle()
+    assert [channel.settled for channel in queue.channels] == [[3], [1]]
+
+
+async def test_a_lost_link_settles_nothing() -> None:
+    queue, taken = Queue(3), Taken()
+    look = looking(queue)
+    await look.read(taken, 3)
+    taken.deliveries[0].ack()
+    queue.lost.set_result("gone")
+    with pytest.raises(LinkLost, match="gone"):
+        await look.settle()
+    assert queue.channels[0].settled == []
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,18 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
 class Shelf(Look):
-    """A queue of dead letters and the looks at it; it does not imitate windows or other readers."""
+    """A queue of dead letters and the looks at it; it does not imitate windows or other readers.
 
-    def __init__(self, *contents: object, told: bool = True) -> None:
+    Deaf, it hears no acknowledgement, and its link is lost when it is asked whether it did.
+    """
+
+    def __init__(self, *contents: object, told: bool = True, deaf_after: int | None = None) -> None:
         self.letters = [body(content) for content in contents]
         self.unseen: list[bytes] = []
+        self._removed = 0
         self.looks = 0
         self._told = told
+        self._deaf_after = deaf_after
 
     async def __aenter__(self) -> Self:
         self.looks += 1
@@ -61,8 +66,20 @@ class Shelf(Look):
             made.exchange,
             made.routing_key,
             False,
-            lambda: self.letters.remove(content),
+            lambda: None if self._deaf else self._remove(content),
         )
+
+    @property
+    def _deaf(self) -> bool:
+        return self._removed == self._deaf_after
+
+    def _remove(self, content: bytes) -> None:
+        self.letters.remove(content)
+        self._removed += 1
+
+    async def settle(self) -> None:
+        if self._deaf:
+            raise LinkLost("gone")
 
 
 class Publisher:
@@ -293,6 +310,29 @@ async def test_what_a_lost_link_leaves_open_is_counted() -> None:
     assert tally.published + len(shelf.letters) == 5
     assert 1 <= tally.unsure <= 3
     assert tally.unsure + tally.left == 3
+
+
+@pytest.mark.parametrize("deaf_after", [0, 1, 99, 100, 101, 250])
+@pytest.mark.parametrize("small", [False, True])
+async def test_acknowledgements_that_a_lost_link_takes_with_it_are_few_and_counted(
+    deaf_after: int, small: bool
+) -> None:
+    count = 10 * WINDOW
+    shelf, tally = Shelf(*events(count), deaf_after=deaf_after), Tally()
+    one = replayer(Publisher(), tally, portion=10_000 if small else 10**9)
+    with pytest.raises(LinkLost):
+        await one.from_queue(lambda: shelf)
+    repeated = tally.published - (count - len(shelf.letters))
+    assert tally.published - deaf_after == repeated
+    assert repeated <= tally.may_repeat + tally.unsure <= 2 * WINDOW
+
+
+async def test_what_an_earlier_round_took_out_cannot_come_twice() -> None:
+    shelf, tally = Shelf(*events(4)), Tally()
+    publisher = Publisher(LinkLost("gone"), after=3)
+    with pytest.raises(LinkLost):
+        await replayer(publisher, tally, rate=0.0034).from_queue(lambda: shelf)  # two in a round
+    assert (tally.published, tally.may_repeat, tally.unsure) == (3, 1, 1)
 
 
 async def test_an_interrupted_replay_takes_the_confirms_on_their_way() -> None:
