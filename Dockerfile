@@ -1,4 +1,5 @@
 # docker build .                    the service
+# docker build --build-arg LOCK=requirements-otel.lock .    ... that can send traces
 # docker build --target standin .   the stand-in for the API
 #
 # What is installed comes from the locks, each file by its hash. Bytecode is compiled here and taken
@@ -7,12 +8,13 @@ ARG PYTHON_IMAGE=python:3.13-slim
 
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
-COPY requirements-build.lock requirements.lock ./
+ARG LOCK=requirements.lock
+COPY requirements-build.lock ${LOCK} ./
 # No pip in the environment that is shipped: the image's own fills it from outside.
 RUN pip install --no-cache-dir --root-user-action ignore --require-hashes -r requirements-build.lock \
  && python -m venv --without-pip /opt/profile-sync \
  && pip --python /opt/profile-sync/bin/python install --no-cache-dir --no-compile \
-      --require-hashes -r requirements.lock
+      --require-hashes -r "${LOCK}"
 COPY pyproject.toml README.md LICENSE ./
 COPY service ./service
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \

@@ -119,10 +119,10 @@ class Engine:
         """End all containers, and remove the folder."""
         self._watchdog.communicate(timeout=120)
 
-    def build(self, target: str, **arguments: str) -> str:
+    def build(self, target: str, tag: str = "", **arguments: str) -> str:
         """Build a target of the Dockerfile with some build arguments; return the image's name."""
         given = [f"--build-arg={name}={value}" for name, value in arguments.items()]
-        return self._build("Dockerfile", f"--target={target}", *given, name=target)
+        return self._build("Dockerfile", f"--target={target}", *given, name=tag or target)
 
     def context(self) -> set[str]:
         """Return the paths of the files that a build is given."""

@@ -74,7 +74,7 @@ def images(service_image: str, standin_image: str) -> dict[str, str]:
 
 def test_a_build_is_given_nothing_but_what_the_images_are_made_of(engine: Engine) -> None:
     named = {"README.md", "LICENSE", "pyproject.toml", "tests/__init__.py"}
-    locks = {f"requirements{part}.lock" for part in ("", "-build", "-standin")}
+    locks = {f"requirements{part}.lock" for part in ("", "-build", "-otel", "-standin")}
     code = {
         str(path.relative_to(ROOT))
         for folder in ("service", "tests/standin")
@@ -124,6 +124,12 @@ def test_all_that_is_loaded_was_compiled_before(
     loaded, uncompiled = engine.ask(images[target], _UNCOMPILED.format(modules=modules))
     assert loaded > 100
     assert uncompiled == []
+
+
+def test_an_image_that_can_send_traces_is_one_build_argument_away(engine: Engine) -> None:
+    image = engine.build("service", tag="service-otel", LOCK="requirements-otel.lock")
+    script = "import json; from service.tracing import provider; provider(); print(json.dumps(1))"
+    assert engine.ask(image, script) == 1
 
 
 def test_the_base_has_the_python_that_its_name_says(engine: Engine, service_image: str) -> None:

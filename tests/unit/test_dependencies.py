@@ -40,7 +40,9 @@ def test_a_dependency_has_a_permissive_licence(name: str) -> None:
     assert all(any(known in part for known in PERMISSIVE) for part in parts), said
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, "requirements-dev.lock", "requirements-build.lock"])
+@pytest.mark.parametrize(
+    "lock", [*LOCKS, "requirements-otel.lock", "requirements-dev.lock", "requirements-build.lock"]
+)
 def test_all_that_is_locked_has_hashes_and_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text()
     pins = re.findall(r"^[a-z0-9-]+(?:\[[a-z,-]+\])?==", text, re.MULTILINE)
