@@ -79,7 +79,7 @@ class Proxy:
 
     def swallow(self) -> None:
         """Lose what the client of the latest connection sends from now on; it still gets all."""
-        self._thread.do(self._call(self._swallow))
+        self._thread.do(self._swallow())
 
     def refuse(self, on: bool) -> None:
         """Reset new connections, or take them again; those that are open stay."""
@@ -88,9 +88,11 @@ class Proxy:
     async def _call(self, step: Callable[[], None]) -> None:
         step()
 
-    def _swallow(self) -> None:
-        _, upstream = list(self._open.values())[-1]
-        self._swallowing = upstream[1]
+    async def _swallow(self) -> None:
+        # The server may know of a connection before it is known here.
+        while len(latest := list(self._open.values())[-1]) < 2:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.001)
+        self._swallowing = latest[1][1]
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, _HOST, 0)

@@ -69,7 +69,7 @@ def fill(mail: Mail, *events: Mapping[str, Any] | bytes, **headers: Any) -> None
         with_confirms.basic_publish(DEAD_LETTERS, "crm.update", body, properties)
     with_confirms.queue_declare(DEAD_LETTERS, passive=True)
     with_confirms.close()
-    wait_for(lambda: mail.ready(DEAD_LETTERS) >= len(events), "all letters in the queue")
+    wait_for(lambda: mail.ready(DEAD_LETTERS) >= len(events), "all letters in the queue", 90)
 
 
 def dead_letters(vhost: Vhost, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
