@@ -12,7 +12,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from operator import attrgetter
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,10 +19,10 @@ import pika
 import structlog
 from pika.channel import Channel
 
-from service.acks import Acks
 from service.connection import Line, LinkLost
 from service.lease import Lease
 from service.messages import Delivery, Message, Properties
+from service.subscription import BASIC_PROPERTIES, Subscription
 from service.tls import Certificates
 from service.topology import Topology
 
@@ -32,10 +31,6 @@ log = structlog.get_logger()
 _T = TypeVar("_T")
 
 _OPEN_TIMEOUT = 30.0  # seconds for one node: both connections and the declarations
-# In the order of pika's and of our own class.
-_properties = attrgetter(
-    *(field.name for field in dataclasses.fields(Properties) if field.name != "undecodable_headers")
-)
 
 
 _OF_THE_SYSTEM = Certificates()
@@ -88,7 +83,7 @@ class Link:
         self._on_blocked = on_blocked
         connection.add_on_connection_blocked_callback(guarded(lambda *_: self._block(True)))
         connection.add_on_connection_unblocked_callback(guarded(lambda *_: self._block(False)))
-        self._acks = Acks(self._write_ack)
+        self._subscriptions: list[Subscription] = []
         self._lease = Lease(heartbeat, time.monotonic())
         consuming.connection.on_data = lambda: self._lease.heard(time.monotonic())
 
@@ -104,20 +99,17 @@ class Link:
 
     async def consume(
         self, queue: str, prefetch: int, on_delivery: Callable[[Delivery], None]
-    ) -> None:
-        """Start taking deliveries.
+    ) -> Subscription:
+        """Start taking the deliveries of a queue.
 
         Raises:
             LinkLost: the queue is missing or may not be read, for instance.
         """
-        line = self._consuming
-
-        def on_message(_channel: Channel, method: Any, properties: Any, body: bytes) -> None:
-            self._acks.hold(method.delivery_tag)
-            ack = partial(self._ack, method.delivery_tag)
-            on_delivery(delivery(method, properties, body, ack))
-
-        await line.consume(line.channel, queue, prefetch, on_message)
+        self._subscriptions = [each for each in self._subscriptions if not each.closed]
+        subscription = Subscription(self._consuming)
+        self._subscriptions.append(subscription)
+        await subscription.begin(queue, prefetch, on_delivery)
+        return subscription
 
     def publish(self, message: Message) -> asyncio.Future[None]:
         """Publish a message, mandatory; done when RabbitMQ has confirmed it.
@@ -148,8 +140,10 @@ class Link:
 
     async def give_up(self) -> None:
         """End the link; nothing is acknowledged from here on."""
-        self._acks.flush()
+        for subscription in self._subscriptions:
+            subscription.flush()
         self._publishing.lose("given up")
+        await asyncio.gather(*(subscription.close() for subscription in self._subscriptions))
         await asyncio.gather(self._consuming.close(), self._publishing.close())
 
     async def take_confirms(self, channel: Channel) -> None:
@@ -203,15 +197,6 @@ class Link:
         self._blocked = blocked
         self._unblocked_at = time.monotonic()
         self._on_blocked(blocked)
-
-    def _ack(self, delivery_tag: int) -> None:
-        if not self.lost.done() and self._acks.add(delivery_tag):
-            # Also if the link is lost meanwhile: the channel of these may be well.
-            self._loop.call_soon(self._acks.flush)
-
-    def _write_ack(self, delivery_tag: int, multiple: bool) -> None:
-        if self._consuming.channel.is_open:
-            self._consuming.channel.basic_ack(delivery_tag, multiple)
 
     def _on_return(self, _channel: Channel, method: Any, properties: Any, _body: bytes) -> None:
         # A return has no number, but comes in order and before its confirm: the oldest it fits.
@@ -313,18 +298,6 @@ async def _at_some_node(nodes: Nodes, count: int, use: Callable[..., Awaitable[_
     raise LinkLost(reason)
 
 
-def delivery(method: Any, properties: Any, body: bytes, ack: Callable[[], None]) -> Delivery:
-    """Make a delivery of what pika hands over."""
-    return Delivery(
-        body,
-        _from_pika(properties),
-        method.exchange,
-        _text_only(method.routing_key) or "",
-        method.redelivered,
-        ack,
-    )
-
-
 def host_and_port(url: str) -> str:
     """Name a node by its address: its URL holds the password."""
     parts = urlsplit(url)
@@ -347,31 +320,21 @@ def encrypted_by(line: Line, url: str, certificates: Certificates) -> ssl.SSLCon
 async def _declare(line: Line, declared: Topology | None) -> None:
     if declared is None:
         return
+    # What binds comes last: a process with another number of partitions must not get so far.
     channel = line.channel
     for exchange in declared.exchanges:
-        await line.rpc(
-            partial(channel.exchange_declare, exchange, exchange_type="topic", durable=True)
-        )
+        declare = partial(channel.exchange_declare, exchange.name, exchange.type, durable=True)
+        await line.rpc(declare)
     for queue in declared.queues:
         arguments = dict(queue.arguments)
         await line.rpc(
             partial(channel.queue_declare, queue.name, durable=True, arguments=arguments)
         )
-        await line.rpc(partial(channel.queue_bind, queue.name, queue.exchange, routing_key="#"))
-
-
-def _from_pika(properties: Any) -> Properties:
-    # pika leaves a short string that is no UTF-8 as bytes; nobody could use it as text.
-    content_type, encoding, headers, *others = map(_text_only, _properties(properties))
-    headers = {name: value for name, value in (headers or {}).items() if isinstance(name, str)}
-    others.append(getattr(properties, "undecodable_headers", False))
-    return Properties(content_type, encoding, headers, *others)
-
-
-def _text_only(value: Any) -> Any:
-    return None if isinstance(value, bytes) else value
+    for binding in declared.bindings:
+        bind = channel.queue_bind if binding.kind == "queue" else channel.exchange_bind
+        await line.rpc(partial(bind, binding.destination, binding.source, routing_key="#"))
 
 
 def _to_pika(properties: Properties) -> pika.BasicProperties:
-    content_type, encoding, headers, *others = _properties(properties)
+    content_type, encoding, headers, *others = BASIC_PROPERTIES(properties)
     return pika.BasicProperties(content_type, encoding, dict(headers) or None, *others)  # type: ignore[no-untyped-call]

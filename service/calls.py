@@ -8,6 +8,7 @@ from typing import Any
 from service.broker import Link
 from service.lanes import Lanes, Work
 from service.pauses import Pauses
+from service.slots import Slots
 
 _LEASE_PAUSE = 0.25  # seconds until a lease that does not hold is looked at again
 
@@ -26,10 +27,13 @@ class Handlers:
 
 
 class Calls:
-    """Starts the calls of one link's events, each in its turn, until it is stopped."""
+    """Starts the calls of one partition's events, each in its turn, until it is stopped."""
 
-    def __init__(self, pauses: Pauses, link: Link, lanes: Lanes, handlers: Handlers) -> None:
+    def __init__(
+        self, pauses: Pauses, slots: Slots, link: Link, lanes: Lanes, handlers: Handlers
+    ) -> None:
         self._pauses = pauses
+        self._slots = slots
         self._link = link
         self._lanes = lanes
         self._handlers = handlers
@@ -86,6 +90,7 @@ class Calls:
             else:
                 task = self._loop.create_task(self._handlers.call(work))
                 self.running.add(task)
+                self._slots.taken += 1
                 task.add_done_callback(self._ended)
 
     def sleep(self, work: Work, seconds: float) -> None:
@@ -111,6 +116,7 @@ class Calls:
     def stop(self) -> None:
         """Start no more calls; those that run go on."""
         self._stopped = True
+        self._slots.leave(self.start)
         for timer in self._sleeping.values():
             timer.cancel()
         self._sleeping.clear()
@@ -124,10 +130,12 @@ class Calls:
             # The queue may be another replica's by now: nothing starts until that is clear.
             self._look_again(now + _LEASE_PAUSE)
             return False
-        if self._pauses.may_call(len(self.running), now):
+        if self._pauses.may_call(self._slots.taken, now):
             return True
         if self._pauses.not_before > now:
             self._look_again(self._pauses.not_before)
+        elif not self._pauses and self._lanes.ready:
+            self._slots.wait(self.start)
         return False
 
     def _look_again(self, at: float) -> None:
@@ -145,4 +153,5 @@ class Calls:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.running.discard(task)
-        self.start()
+        self._slots.release(self.start)
+        self._handlers.progress()

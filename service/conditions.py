@@ -3,6 +3,7 @@
 Source: Copernica REST API, "The fields parameter".
 """
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -105,6 +106,11 @@ def selection_key(database: str, conditions: Iterable[Condition]) -> Key:
     selections that might be one share a key.
     """
     return (database.casefold(), *sorted({_folded(str(condition)) for condition in conditions}))
+
+
+def routing_key(key: Key) -> str:
+    """Make the routing key of a profile's events: SHA-256, as no value shall be read there."""
+    return hashlib.sha256("\n".join(key).encode()).hexdigest()
 
 
 def _folded(text: str) -> str:

@@ -135,7 +135,7 @@ class Line:
             broken_by = self.connection.broken_by
             if isinstance(broken_by, ssl.SSLError) and tls.to_mend(broken_by):
                 error = broken_by
-            self.lose(_words(error, parameters.host, encrypted is not None, by_certificate))
+            self.lose(words(error, parameters.host, encrypted is not None, by_certificate))
 
         self._end = end
         lose = self.guarded(lambda _closed, error: end(error))
@@ -146,19 +146,23 @@ class Line:
         await self.rpc(connect, "on_open_callback")
         self.channel = await self.open_channel()
 
-    async def open_channel(self) -> Channel:
+    async def open_channel(
+        self, on_end: Callable[[BaseException], object] | None = None
+    ) -> Channel:
         """Open one more channel; it loses the link when it ends, unless it was closed from here.
+
+        With `on_end` that is told in place of it.
 
         Raises:
             LinkLost: with the reason in words.
         """
 
-        def lose(_closed: Channel, error: BaseException) -> None:
+        def ended(_closed: Channel, error: BaseException) -> None:
             if not isinstance(error, ChannelClosedByClient):
-                self._end(error)
+                (on_end or self._end)(error)
 
         channel: Channel = await self.rpc(self.connection.channel, "on_open_callback")
-        channel.add_on_close_callback(self.guarded(lose))
+        channel.add_on_close_callback(self.guarded(ended))
         return channel
 
     async def consume(
@@ -219,10 +223,18 @@ class Line:
         declared = await self._try_declare(queue, durable=True, arguments=dict(arguments))
         return declared if isinstance(declared, tuple) else None
 
-    async def close_channel(self, channel: Channel) -> None:
-        """Close one channel; what it holds unacknowledged returns to its queue, in order."""
-        if channel.is_open:
+    async def close_channel(self, channel: Channel) -> bool:
+        """Close one channel; what it holds unacknowledged returns to its queue, in order.
+
+        False if RabbitMQ has not confirmed that in time. Under a single active consumer,
+        Basic.Cancel would let the next replica see later events before the returned ones; so the
+        channel is closed without it.
+        """
+        if not channel.is_closed:
+            # pika's close() cancels the consumers that it does not believe cancelled already.
+            channel._cancelled.update(channel._consumers)
             await self._ended(channel)
+        return channel.is_closed
 
     async def rpc(self, start: Callable[..., object], callback: str = "callback") -> Any:
         """Start one operation of pika; wait for its callback, or for the end of the link."""
@@ -252,15 +264,9 @@ class Line:
             self.lost.set_result(reason)
 
     async def close(self) -> None:
-        """Close channel and connection; what is unacknowledged returns to its queue in order.
-
-        Under a single active consumer, Basic.Cancel would let the next replica see later events
-        before the returned ones; so the channel is closed without it.
-        """
-        if hasattr(self, "channel") and self.channel.is_open:
-            # pika's close() cancels the consumers that it does not believe cancelled already.
-            self.channel._cancelled.update(self.channel._consumers)
-            await self._ended(self.channel)
+        """Close channel and connection."""
+        if hasattr(self, "channel"):
+            await self.close_channel(self.channel)
         if not hasattr(self, "connection"):
             return
         if self.connection.is_open or self.connection.is_closing:
@@ -270,16 +276,15 @@ class Line:
 
     async def _try_declare(self, queue: str, **how: Any) -> Any:
         """Declare a queue on a channel of its own; give code and text if RabbitMQ refuses that."""
-        channel: Channel = await self.rpc(self.connection.channel, "on_open_callback")
         refused: asyncio.Future[tuple[int, str]] = self._loop.create_future()
 
-        def ended(_closed: Channel, error: BaseException) -> None:
+        def ended(error: BaseException) -> None:
             if isinstance(error, ChannelClosed) and error.reply_code in _REFUSALS:
                 refused.set_result((error.reply_code, error.reply_text))
-            elif not isinstance(error, ChannelClosedByClient):
+            else:
                 self._end(error)
 
-        channel.add_on_close_callback(self.guarded(ended))
+        channel = await self.open_channel(ended)
         answer = asyncio.ensure_future(self.rpc(partial(channel.queue_declare, queue, **how)))
         await asyncio.wait([answer, refused], return_when=asyncio.FIRST_COMPLETED)
         if refused.done():
@@ -304,7 +309,9 @@ def _resolve(future: asyncio.Future[Any]) -> Callable[..., None]:
     return resolve
 
 
-def _words(error: BaseException, server: str, encrypted: bool, by_certificate: bool) -> str:
+def words(
+    error: BaseException, server: str = "", encrypted: bool = False, by_certificate: bool = False
+) -> str:
     """Say why a connection or a channel ended, without the URL, which holds the password."""
     error = _innermost(error)
     match error:
@@ -320,9 +327,12 @@ def _words(error: BaseException, server: str, encrypted: bool, by_certificate: b
             return "RabbitMQ refused the virtual host: missing, or not allowed for this user"
         case ChannelClosed(reply_text=text) if "inequivalent arg" in text:
             return (
-                f"{text}; the arguments of a queue cannot be changed: set "
-                "PROFILE_SYNC_ variables to match it, or delete it once it is empty"
+                f"{text}; the arguments of a queue cannot be changed: set PROFILE_SYNC_ variables "
+                "to match it (another PROFILE_SYNC_PARTITIONS has other queues, see README), or "
+                "delete it once it is empty"
             )
+        case ConnectionClosed(reply_text=text) if "unknown exchange type" in text:
+            return f"{text}: enable the plugin rabbitmq_sharding on each node of RabbitMQ"
         case StreamLostError():
             return "the connection broke off"
         case AMQPHeartbeatTimeout():

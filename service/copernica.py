@@ -13,7 +13,7 @@ import httpx
 
 from service import logs, proxies
 from service.answers import judge
-from service.limits import limiter
+from service.limits import SharedRate
 from service.metrics import Metrics
 from service.profiles import Answer, Call, NoResponse, Response
 from service.settings import Settings
@@ -153,7 +153,7 @@ class Copernica:
         self._use_token(settings.access_token.get_secret_value())
         self._timeout = settings.request_timeout
         rate = settings.rate_limit
-        self._limiter = limiter(rate) if rate else None
+        self._rate = SharedRate(rate) if rate else None
         self._metrics = metrics
         # Not by way of httpx's client: its redirects, cookies and logins are not wanted, and cost
         # as much as all the rest of a call.
@@ -179,9 +179,14 @@ class Copernica:
         await self._transport.__aexit__(exc_type, exc_value, traceback)
 
     async def turn(self) -> None:
-        """Wait until RATE_LIMIT allows one more call."""
-        if self._limiter is not None:
-            await self._limiter.acquire()
+        """Wait until this process's share of RATE_LIMIT allows one more call."""
+        if self._rate is not None:
+            await self._rate.turn()
+
+    def share(self, part: float) -> None:
+        """Have such a part of RATE_LIMIT from now on; the other replicas have the rest."""
+        if self._rate is not None:
+            self._rate.change(part)
 
     async def send(self, call: Call, *, has_turn: bool = False) -> Answer:
         """Make a call within REQUEST_TIMEOUT of its turn; no answer is an exception.

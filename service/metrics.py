@@ -103,6 +103,15 @@ class Metrics:
         self.dead_letters = cache(
             counter("dead_letters", "Dead letters confirmed by RabbitMQ.", ("reason",)).labels
         )
+        self._partitions_active = gauge(
+            "partitions_active", "Queues of events that this replica has taken events from."
+        )
+        self.partition_handovers = counter(
+            "partition_handovers", "Partitions given up for the other replicas."
+        )
+        self.misrouted = counter(
+            "misrouted", "Events whose routing key is not that of their profile."
+        )
         self.broker_connected = gauge("broker_connected", "1 while there is a link to RabbitMQ.")
         self.broker_links = counter("broker_links", "Links taken to RabbitMQ.")
         self._paused = gauge("paused", "1 while no calls start for a cause.", ("cause",))
@@ -123,20 +132,18 @@ class Metrics:
                 outcome = "failed" if reason == "attempts-exhausted" else "rejected"
                 self.events_finished(outcome, reason)
 
-    def watch_link(
+    def watch_work(
         self,
         lanes: Callable[[], float],
         sleeping_events: Callable[[], float],
         oldest_event_seconds: Callable[[], float],
+        partitions_active: Callable[[], float],
     ) -> None:
         """Compute these at each scrape."""
         self._lanes.set_function(lanes)
         self._sleeping_events.set_function(sleeping_events)
         self._oldest_event_seconds.set_function(oldest_event_seconds)
-
-    def forget_link(self) -> None:
-        """Hold nothing of a link that has ended."""
-        self.watch_link(float, float, float)
+        self._partitions_active.set_function(partitions_active)
 
     def watch_pauses(self, causes: Iterable[str], active: Callable[[str], bool]) -> None:
         """Ask which pauses there are at each scrape."""

@@ -45,12 +45,12 @@ class Pauses:
     """The pauses of one process, and what leads to them; `most` calls may run at a time.
 
     `successes` counts PUTs, `tally` first attempts, `answered_at` is when a probe was answered
-    last, and `trial` is True from then until an update succeeds. `listener` is told when a pause
+    last, and `trial` is True from then until an update succeeds. `listeners` are told when a pause
     begins or ends.
     """
 
     def __init__(self, most: int) -> None:
-        self._most = self._slots = most
+        self.most = self._slots = most
         self._active: set[Pause] = set()
         self._in_a_row = 0
         self._refused: set[Key] = set()
@@ -61,14 +61,14 @@ class Pauses:
         self.successes = 0
         self.tally = Tally(0, 0)
         self.answered_at = 0.0
-        self.listener: Callable[[], None] = lambda: None
+        self.listeners: list[Callable[[], None]] = []
 
     def begin(self, pause: Pause) -> bool:
         """Note a pause; True if it is news."""
         if pause in self._active:
             return False
         self._active.add(pause)
-        self.listener()
+        self._tell()
         return True
 
     def end(self, *pauses: Pause) -> list[Pause]:
@@ -76,7 +76,7 @@ class Pauses:
         ended = [pause for pause in pauses if pause in self._active]
         self._active.difference_update(ended)
         if ended:
-            self.listener()
+            self._tell()
         return ended
 
     def failed(
@@ -100,7 +100,7 @@ class Pauses:
         """Note a probe that failed; True if a pause begins with it."""
         begun, self.trial = self.failed(retry, now), False
         self._confirmed = retry.cause != "outage"
-        self.listener()
+        self._tell()
         return begun
 
     def refused(self, key: Key) -> bool:
@@ -118,7 +118,7 @@ class Pauses:
         self._in_a_row = 0
         self._refused.clear()
         self.trial = False
-        self._slots = min(self._most, self._slots + 1)
+        self._slots = min(self.most, self._slots + 1)
         return self.end(*_OF_THE_API)
 
     def try_again(self, now: float) -> list[Pause]:
@@ -131,7 +131,9 @@ class Pauses:
 
     def may_call(self, running: int, now: float) -> bool:
         """Tell whether one more call may start beside those that run."""
-        return running < self._slots and not self._active and now >= self._not_before
+        return (
+            running < min(self._slots, self.most) and not self._active and now >= self._not_before
+        )
 
     @property
     def not_before(self) -> float:
@@ -163,3 +165,7 @@ class Pauses:
     def why_not_ready(self) -> Pause | None:
         """Name the first pause that somebody must mend."""
         return next((pause for pause in _NOT_READY if pause in self._active), None)
+
+    def _tell(self) -> None:
+        for listener in tuple(self.listeners):
+            listener()

@@ -14,19 +14,23 @@ from typing import Any, TypeVar
 
 import structlog
 
+from service.balance import Balance
 from service.broker import Link, Nodes, take_link
-from service.carried import Carried
 from service.catalogues import Catalogues
 from service.connection import LinkLost
 from service.copernica import Copernica
 from service.metrics import Metrics
+from service.members import Members
 from service.monitor import start_monitor
 from service.outcomes import backoff
+from service.partition import Partition
+from service.patience import Patience
 from service.pauses import PAUSES, Pauses
 from service.probe import Probe
+from service.routes import Routes
 from service.settings import Settings
 from service.summary import Summary
-from service.topology import topology
+from service.topology import event_queues, members_queue, topology
 from service.tracing import Tracing
 from service.tracing import provider as span_provider
 from service.tracing import wanted as tracing_wanted
@@ -134,18 +138,34 @@ class Process:
         self._settings = settings
         self._take = take
         self._metrics = metrics
-        self._pauses = pauses = Pauses(settings.slots)
+        self._copernica = copernica
+        self._pauses = pauses = Pauses(settings.slots())
         self._probe = Probe(settings, copernica, pauses)
         catalogues = Catalogues(copernica, settings.field_cache_seconds)
-        self._shared = Shared(
-            settings, copernica, catalogues, metrics, pauses, self._probe, tracing
-        )
-        self._carried = Carried()
+        routes = Routes(settings.partitions, metrics)
+        shared = Shared(settings, copernica, catalogues, metrics, pauses, routes, tracing)
+        queues = event_queues(settings)
+        self._partitions = [Partition(shared, queue, self._share_out) for queue in queues]
+        self._share_out()
         metrics.watch_pauses(PAUSES, pauses.__contains__)
+        metrics.watch_work(
+            lambda: sum(each.lanes for each in self._workers),
+            lambda: sum(each.sleeping for each in self._workers),
+            lambda: max((each.oldest_event_seconds for each in self._workers), default=0),
+            lambda: self._active,
+        )
         self._stop = asyncio.Event()
         self._link: Link | None = None
         self._started = False
         self._away = True
+
+    @property
+    def _workers(self) -> list[Worker]:
+        return [each.worker for each in self._partitions if each.worker is not None]
+
+    @property
+    def _active(self) -> int:
+        return sum(each.active_since is not None for each in self._partitions)
 
     def why_not_ready(self) -> str | None:
         """Give one word for /readyz, None if all is well."""
@@ -182,7 +202,7 @@ class Process:
         tries, fruitless, said = 0, 0, ""
         while not self._stop.is_set():
             try:
-                link, worker = await _unless(stopping, self._take_link())
+                link = await _unless(stopping, self._take_link())
             except LinkLost as error:
                 if "selection-guard" in self._pauses:
                     await asyncio.wait([stopping])
@@ -195,14 +215,12 @@ class Process:
             except asyncio.CancelledError:
                 break
             else:
-                tries, said, begun = 0, "", time.monotonic()
-                await self._use(link, worker, stopping)
-                received, proven = worker.received, worker.proven
-                del link, worker
-                self._clear_up()
+                tries, said = 0, ""
+                useful = await self._use(link, stopping)
+                del link
+                gc.collect()  # What a link leaves behind knows each other, and may be much.
                 await self._wait_out(stopping)
-                idle = not received and time.monotonic() - begun > _STEADY
-                fruitless = 0 if proven or idle else fruitless + 1
+                fruitless = 0 if useful else fruitless + 1
                 delay = self._delay(fruitless or 1, _FRUITLESS_MAX)
             self._started = True
             log.debug("next try for a link", seconds=round(delay, 3))
@@ -213,7 +231,7 @@ class Process:
     def _delay(self, attempt: int, longest: float) -> float:
         return backoff(attempt, _LINK_BASE, longest, 0.5 + random.random() / 2)  # noqa: S311
 
-    async def _take_link(self) -> tuple[Link, Worker]:
+    async def _take_link(self) -> Link:
         """Connect and begin to take events.
 
         Raises:
@@ -227,33 +245,68 @@ class Process:
             topology(settings) if settings.declare_topology else None,
             self._blocked,
         )
-        worker = Worker(self._shared, link, self._carried)
         try:
-            await link.consume(settings.event_queue, settings.window, worker.receive)
+            for partition in self._partitions:
+                await partition.begin(link)
         except BaseException:
-            await self._end(link, worker)
+            await self._end(link)
             raise
-        worker.consuming()
-        return link, worker
+        return link
 
-    async def _use(self, link: Link, worker: Worker, stopping: asyncio.Task[bool]) -> None:
-        """Work with a link until it is lost or the process shall stop."""
-        settings = self._settings
+    async def _use(self, link: Link, stopping: asyncio.Task[bool]) -> bool:
+        """Work with a link until it is lost or the process shall stop; False if to no avail."""
+        settings, begun = self._settings, time.monotonic()
         self._link = link
         self._metrics.broker_connected.set(1)
         self._metrics.broker_links.inc()
-        log.info("link to RabbitMQ taken", queue=settings.event_queue, prefetch=settings.window)
-        ends: list[asyncio.Future[Any]] = [link.lost, worker.given_up, stopping]
+        log.info(
+            "link to RabbitMQ taken",
+            queue=settings.event_queue,
+            partitions=settings.partitions,
+            prefetch=settings.window,
+        )
+        patience = Patience(self._pauses, self._probe, settings.hold_timeout)
+        balancing = asyncio.get_running_loop().create_task(self._balance(link))
+        ends: list[asyncio.Future[Any]] = [link.lost, patience.given_up, stopping]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         self._link, self._away = None, link.lost.done()
         self._metrics.broker_connected.set(0)
         if link.lost.done():
             log.warning("link to RabbitMQ lost", detail=link.lost.result())
-        elif worker.given_up.done():
-            log.warning("events go back to the queue", cause=worker.given_up.result())
+        elif patience.given_up.done():
+            log.warning("events go back to the queue", cause=patience.given_up.result())
         else:
             log.info("stopping: calls in flight end first")
-        await self._end(link, worker)
+        patience.end()
+        balancing.cancel()
+        await asyncio.wait([balancing])
+        idle = not self._active and time.monotonic() - begun > _STEADY
+        await self._end(link)
+        return any([each.was_useful() for each in self._partitions]) or idle
+
+    async def _balance(self, link: Link) -> None:
+        """Share the partitions out among the replicas, as long as the link lasts."""
+        if len(self._partitions) == 1:
+            return
+
+        async def hand_over(partition: Partition) -> None:
+            self._metrics.partition_handovers.inc()
+            await partition.hand_over(link)
+
+        queue, declares = members_queue(self._settings), self._settings.declare_topology
+        members = Members(link.reading, queue, declares=declares)
+        try:
+            await Balance(self._partitions, members, lambda: not self._pauses, hand_over).keep()
+        except LinkLost:
+            pass  # Whoever waits for the link knows.
+        except Exception:
+            log.exception("partitions stay where they are until the next link")
+
+    def _share_out(self) -> None:
+        """Have as much of RATE_LIMIT as the partitions that this replica works on."""
+        share = max(self._active, 1) / self._settings.partitions
+        self._copernica.share(share)
+        self._pauses.most = self._settings.slots(share)
 
     async def _wait_out(self, stopping: asyncio.Task[bool]) -> None:
         """Take no other link before the API answers again."""
@@ -266,23 +319,14 @@ class Process:
             await asyncio.wait([answered, stopping], return_when=asyncio.FIRST_COMPLETED)
             answered.cancel()
 
-    async def _end(self, link: Link, worker: Worker) -> None:
+    async def _end(self, link: Link) -> None:
         """Let calls end, on a good link for DRAIN_TIMEOUT at the most, and give the link up."""
-        try:
-            limit = None if link.lost.done() else self._settings.drain_timeout
-            async with asyncio.timeout(limit):
-                await worker.wind_up()
-        except TimeoutError:
-            log.warning("not all was published and acknowledged in time; it returns to the queue")
+        limit = None if link.lost.done() else self._settings.drain_timeout
+        await asyncio.gather(*(each.wind_up(limit) for each in self._partitions))
         await link.give_up()
-        self._carried = worker.carried()
+        for partition in self._partitions:
+            partition.end()
         self._pauses.end("unroutable", "blocked")  # The next link will show its own.
-        self._metrics.forget_link()
-
-    def _clear_up(self) -> None:
-        """Throw away what the last link leaves: its parts know each other, and may be many."""
-        self._pauses.listener = lambda: None
-        gc.collect()
 
     def _blocked(self, blocked: bool) -> None:
         if blocked and self._pauses.begin("blocked"):

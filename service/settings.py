@@ -124,6 +124,11 @@ class Settings(BaseSettings):
         description="Deliveries of one event after which RabbitMQ dead-letters it by itself; "
         "it cannot be changed on an existing queue: no link is had then",
     )
+    partitions: Annotated[int, Field(ge=1, le=256)] = Field(
+        default=1,
+        description="Queues that the events are spread over by their routing keys, so that as many "
+        "replicas can work at once; how to change it: see below",
+    )
     databases: Annotated[str, AfterValidator(kinds.databases)] = Field(
         default="",
         description="Databases that events may write to, by id or name as events write them, "
@@ -134,7 +139,7 @@ class Settings(BaseSettings):
     )
     prefetch: Annotated[int, Field(ge=1, le=2000)] | None = Field(
         default=None,
-        description="Events held at once; unset: 16 x MAX_IN_FLIGHT, at most 2000",
+        description="Events held at once, of all partitions; unset: 16 x MAX_IN_FLIGHT, at most 2000",
     )
     connect_timeout: Seconds = Field(default=5, description="Seconds to reach the API")
     request_timeout: Seconds = Field(default=10, description="Seconds for a whole call")
@@ -362,15 +367,15 @@ class Settings(BaseSettings):
 
     @property
     def window(self) -> int:
-        """Events held at once."""
-        return self.prefetch or min(16 * self.max_in_flight, 2000)
+        """Events of one partition held at once."""
+        of_all = self.prefetch or min(16 * self.max_in_flight, 2000)
+        return max(1, of_all // self.partitions)
 
-    @property
-    def slots(self) -> int:
-        """Calls in flight; RATE_LIMIT must not let them wait for their turn for long."""
+    def slots(self, share: float = 1) -> int:
+        """Calls in flight; such a share of RATE_LIMIT must not let them wait for long."""
         if self.rate_limit is None:
             return self.max_in_flight
-        return min(self.max_in_flight, max(1, int(self.rate_limit * _LONGEST_TURN)))
+        return min(self.max_in_flight, max(1, int(self.rate_limit * share * _LONGEST_TURN)))
 
     @property
     def zone(self) -> ZoneInfo:

@@ -2,56 +2,114 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from service.settings import Settings
 
 # RabbitMQ 4 dead-letters after 20 deliveries by default: looking at a queue often would empty it.
 _LOOKED_AT_OFTEN = 1_000_000
 
+ExchangeType = Literal["topic", "x-modulus-hash"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A durable exchange."""
+
+    name: str
+    type: ExchangeType = "topic"
+
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A durable queue, bound to one exchange with `#`."""
+    """A durable queue."""
 
     name: str
-    exchange: str
     arguments: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Topology:
-    """Durable topic exchanges, and the queues bound to them."""
+class Binding:
+    """A binding with `#`, of a queue or of another exchange."""
 
-    exchanges: tuple[str, ...]
+    source: str
+    destination: str
+    kind: Literal["queue", "exchange"] = "queue"
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Exchanges, queues and bindings, in the order in which they are declared."""
+
+    exchanges: tuple[Exchange, ...]
     queues: tuple[Queue, ...]
+    bindings: tuple[Binding, ...]
+
+
+def event_queues(settings: Settings) -> tuple[str, ...]:
+    """Name the queues that the events wait in, one for each partition."""
+    if settings.partitions == 1:
+        return (settings.event_queue,)
+    return tuple(f"{settings.event_queue}.{number}" for number in range(settings.partitions))
+
+
+def members_queue(settings: Settings) -> str:
+    """Name the queue whose consumers are the replicas; there is one if there are partitions."""
+    return f"{settings.event_queue}.members"
+
+
+def partitions_exchange(settings: Settings) -> str:
+    """Name the exchange that gives each routing key its partition, if there are several."""
+    return f"{settings.event_exchange}.partitions"
 
 
 def topology(settings: Settings) -> Topology:
     """Say what should be there.
 
-    Source: RabbitMQ documentation, "Quorum Queues", "Single Active Consumer".
+    Source: RabbitMQ documentation, "Quorum Queues", "Single Active Consumer"; the README of the
+    plugin rabbitmq_sharding.
     """
-    events = Queue(
-        settings.event_queue,
-        settings.event_exchange,
-        {
-            "x-queue-type": "quorum",
-            # One replica works, the others stand by: that keeps order across replicas.
-            "x-single-active-consumer": True,
-            "x-delivery-limit": settings.delivery_limit,
-            "x-dead-letter-exchange": settings.dead_letter_exchange,
-            # RabbitMQ's own dead letters are confirmed too; it needs reject-publish.
-            "x-dead-letter-strategy": "at-least-once",
-            "x-overflow": "reject-publish",
-        },
-    )
-    looked_at = {"x-queue-type": "quorum", "x-delivery-limit": _LOOKED_AT_OFTEN}
-    queues = [
-        events,
-        Queue(settings.dead_letter_queue, settings.dead_letter_exchange, looked_at),
-    ]
-    if settings.result_queue:
-        queues.append(Queue(settings.result_queue, settings.result_exchange, looked_at))
-    exchanges = (settings.event_exchange, settings.result_exchange, settings.dead_letter_exchange)
-    return Topology(exchanges, tuple(queues))
+    events = settings.event_exchange, settings.event_queue
+    results = settings.result_exchange, settings.result_queue
+    dead_letters = settings.dead_letter_exchange, settings.dead_letter_queue
+    exchanges = [Exchange(events[0]), Exchange(results[0]), Exchange(dead_letters[0])]
+    queues = [Queue(name, _of_events(settings)) for name in event_queues(settings)]
+    bindings = [Binding(events[0], events[1])]
+    if settings.partitions > 1:
+        hashing = partitions_exchange(settings)
+        exchanges.append(Exchange(hashing, "x-modulus-hash"))
+        bindings = [Binding(hashing, queue.name) for queue in queues]
+        bindings.append(Binding(events[0], hashing, "exchange"))
+        queues = [_number_of(settings), *queues, Queue(members_queue(settings), _CLASSIC)]
+    for exchange, queue in (dead_letters, results):
+        if queue:
+            looked_at = {"x-queue-type": "quorum", "x-delivery-limit": _LOOKED_AT_OFTEN}
+            queues.append(Queue(queue, looked_at))
+            bindings.append(Binding(exchange, queue))
+    return Topology(tuple(exchanges), tuple(queues), tuple(bindings))
+
+
+_CLASSIC = {"x-queue-type": "classic"}
+
+
+def _of_events(settings: Settings) -> Mapping[str, Any]:
+    return {
+        "x-queue-type": "quorum",
+        # One replica works, the others stand by: that keeps order across replicas.
+        "x-single-active-consumer": True,
+        "x-delivery-limit": settings.delivery_limit,
+        "x-dead-letter-exchange": settings.dead_letter_exchange,
+        # RabbitMQ's own dead letters are confirmed too; it needs reject-publish.
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+def _number_of(settings: Settings) -> Queue:
+    """Make the queue that keeps the number of partitions; it is bound to nothing, and empty.
+
+    A process with another number cannot declare it: RabbitMQ refuses it before it has bound a
+    queue more or less, which would send events two ways, or out of their order.
+    """
+    number = {"x-max-length": settings.partitions, "x-overflow": "reject-publish"}
+    return Queue(settings.event_queue, {**_CLASSIC, **number})

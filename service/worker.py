@@ -1,4 +1,4 @@
-"""The shell around the core: takes the deliveries of one link and ends each as the core decides.
+"""The shell around the core: takes the deliveries of one queue and ends each as the core decides.
 
 Per event: parse, admit, wait for its lane, PUT, perhaps read back, publish, and acknowledge when
 RabbitMQ has confirmed all of it. Only then may the next event of its lane start.
@@ -29,11 +29,12 @@ from service.logs import about
 from service.messages import Delivery
 from service.metrics import Metrics
 from service.outcomes import Outcome, Reason, Refused, Retry, backoff
-from service.pauses import Pause, Pauses
-from service.probe import Probe
+from service.pauses import Pauses
 from service.profiles import Profile
 from service.results import Result, Source
+from service.routes import Routes
 from service.settings import Settings
+from service.slots import Slots
 from service.stale import Replays, is_guarded
 from service.tracing import Tracing
 
@@ -54,8 +55,9 @@ class Shared:
     catalogues: Catalogues
     metrics: Metrics
     pauses: Pauses
-    probe: Probe
+    routes: Routes
     tracing: Tracing | None = None
+    slots: Slots = field(default_factory=Slots)
     replays: Replays = field(default_factory=Replays)
 
 
@@ -70,30 +72,29 @@ class _Facts(TypedDict, total=False):
 
 
 class Worker:
-    """Handles the deliveries of one link, and ends with it.
+    """Handles the deliveries of one subscription to a queue, and ends with it.
 
-    `received` is True from the first delivery on, `proven` from the first acknowledgement on, and
-    `given_up` is done, with the pause, when the link shall be given up for it.
+    `received` is True from the first delivery on, `proven` from the first acknowledgement on.
     """
 
-    def __init__(self, shared: Shared, link: Link, carried: Carried) -> None:
+    def __init__(self, shared: Shared, link: Link, queue: str, carried: Carried) -> None:
+        self._queue = queue
         self._settings = settings = shared.settings
         self._link = link
         self._metrics = metrics = shared.metrics
         self._pauses = pauses = shared.pauses
-        self._probe = shared.probe
+        self._routes = shared.routes
         self._carried = carried
         self._loop = asyncio.get_running_loop()
         self._handed_back_until = math.inf
         self._lanes = Lanes()
         handlers = Handlers(self._call, self._end_again, self._note_progress)
-        self._calls = Calls(pauses, link, self._lanes, handlers)
+        self._calls = Calls(pauses, shared.slots, link, self._lanes, handlers)
         self._tracing = shared.tracing
         make = Attempts(settings, shared.copernica, shared.replays).make
         self._make = self._tracing.around(make) if self._tracing else make
         doors = Doors(self._admit, self._reject, self._put_off, self._asks_in, self._trip)
         self._admission = Admission(settings, shared.copernica, shared.catalogues, doors)
-        self._held: asyncio.TimerHandle | None = None
         self._endings = Endings(settings, link, metrics, pauses, self._acknowledged)
         self._endings.tracing = shared.tracing
         self._finishing = False
@@ -101,13 +102,25 @@ class Worker:
         self._quiet = asyncio.Event()
         self.received = False
         self.proven = False
-        self.given_up: asyncio.Future[Pause] = self._loop.create_future()
-        metrics.watch_link(
-            lambda: len(self._lanes), lambda: self._calls.sleeping, self._oldest_event_seconds
-        )
         self._endings.on_settling = self._note_progress
-        pauses.listener = self._look_at_pauses
-        self._look_at_pauses()
+        pauses.listeners.append(self._go_on)
+
+    @property
+    def lanes(self) -> int:
+        """How many keys have unfinished events."""
+        return len(self._lanes)
+
+    @property
+    def sleeping(self) -> int:
+        """How many events wait for their next attempt."""
+        return self._calls.sleeping
+
+    @property
+    def oldest_event_seconds(self) -> float:
+        """Seconds since the oldest unfinished event came, or 0."""
+        received = [work.received for work in (*self._lanes, *self._admission)]
+        received += [ending.received for ending in self._endings.unfinished]
+        return time.monotonic() - min(received) if received else 0.0
 
     def consuming(self) -> None:
         """Note that the queue is consumed: what comes back, comes now."""
@@ -120,9 +133,7 @@ class Worker:
         self.received = True
         self._metrics.events_received.inc()
         received, received_at = time.monotonic(), datetime.now(UTC)
-        span = (
-            self._tracing.received(delivery, self._settings.event_queue) if self._tracing else None
-        )
+        span = self._tracing.received(delivery, self._queue) if self._tracing else None
         try:
             update = parse(delivery.body, delivery.properties, self._settings.max_event_bytes)
         except InvalidEvent as error:
@@ -157,15 +168,17 @@ class Worker:
         """
         self._finishing = True
         self._calls.stop()
-        if self._held is not None:
-            self._held.cancel()
         await self._admission.close()
         self._link.lost.add_done_callback(lambda _: self._note_progress())
         self._note_progress()
         await self._quiet.wait()
 
+    def close(self) -> None:
+        """Hear of no more pauses."""
+        self._pauses.listeners.remove(self._go_on)
+
     def carried(self) -> Carried:
-        """Give what the next link shall know of this one."""
+        """Give what the next worker of this queue shall know of this one."""
         self._end_spans()
         now = self._loop.time()
         soon = now <= self._handed_back_until
@@ -211,8 +224,10 @@ class Worker:
             self._cautious = True
             log.info(
                 "events come back: another process may still be calling for them, so they wait",
+                queue=self._queue,
                 seconds=self._settings.ambiguous_wait,
             )
+        self._routes.check(work)
         self._calls.add(work)
 
     async def _call(self, work: Work) -> None:
@@ -324,28 +339,11 @@ class Worker:
             log.warning("calls are paused", cause=retry.cause, detail=retry.detail)
         return max(delay, retry.after or 0)
 
-    def _look_at_pauses(self) -> None:
-        """Act on pauses that have begun or ended: hold, give the link up, or go on."""
-        if self._calls.over:
-            return
-        if (serious := self._pauses.serious) is not None:
-            self._give_up(serious)
-        elif of_the_api := self._pauses.of_the_api:
-            self._probe.begin()
-            if self._held is None and not self._pauses.trial:
-                hold = self._settings.hold_timeout
-                self._held = self._loop.call_later(hold, self._give_up, of_the_api[0])
-        elif self._held is not None:
-            self._held.cancel()
-            self._held = None
-        if not self._pauses:
+    def _go_on(self) -> None:
+        """Go on when the last pause has ended."""
+        if not self._pauses and not self._calls.over:
             self._admission.wake()
             self._calls.go_on()
-
-    def _give_up(self, pause: Pause) -> None:
-        if not self.given_up.done():
-            self._calls.stop()
-            self.given_up.set_result(pause)
 
     def _trip(self, detail: str, work: Work) -> None:
         """Stop: what is not acknowledged returns to the queue, until an operator has looked."""
@@ -386,11 +384,6 @@ class Worker:
         if ending.work is not None and ending.work.admitted:
             self._calls.done(ending.work)
         self._calls.start()
-
-    def _oldest_event_seconds(self) -> float:
-        received = [work.received for work in (*self._lanes, *self._admission)]
-        received += [ending.received for ending in self._endings.unfinished]
-        return time.monotonic() - min(received) if received else 0.0
 
 
 def _about(work: Work) -> dict[str, str]:

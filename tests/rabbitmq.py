@@ -207,7 +207,7 @@ class Node(Broker):
         if folder.exists():
             return folder
         folder.mkdir()
-        plugins = ["rabbitmq_management", "rabbitmq_prometheus"]
+        plugins = ["rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_sharding"]
         if self._certificates:
             plugins.append("rabbitmq_auth_mechanism_ssl")
         (folder / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n")

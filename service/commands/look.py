@@ -17,12 +17,13 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from service.broker import Link, delivery
+from service.broker import Link
 from service.commands.differences import Unreadable, declared_queue, take_over
 from service.commands.facts import Refusal, deliveries
 from service.connection import Line, LinkLost
 from service.messages import Delivery
 from service.settings import Settings
+from service.subscription import delivery
 from service.topology import topology
 
 _WINDOW = 2000  # messages
