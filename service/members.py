@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from service.connection import Line, LinkLost, words
+from service.connection import Line, words
 
 log = structlog.get_logger()
 

@@ -19,8 +19,8 @@ from service.broker import Link, Nodes, take_link
 from service.catalogues import Catalogues
 from service.connection import LinkLost
 from service.copernica import Copernica
-from service.metrics import Metrics
 from service.members import Members
+from service.metrics import Metrics
 from service.monitor import start_monitor
 from service.outcomes import backoff
 from service.partition import Partition
@@ -282,7 +282,8 @@ class Process:
         await asyncio.wait([balancing])
         idle = not self._active and time.monotonic() - begun > _STEADY
         await self._end(link)
-        return any([each.was_useful() for each in self._partitions]) or idle
+        useful = [each.was_useful() for each in self._partitions]
+        return any(useful) or idle
 
     async def _balance(self, link: Link) -> None:
         """Share the partitions out among the replicas, as long as the link lasts."""

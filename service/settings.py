@@ -139,7 +139,8 @@ class Settings(BaseSettings):
     )
     prefetch: Annotated[int, Field(ge=1, le=2000)] | None = Field(
         default=None,
-        description="Events held at once, of all partitions; unset: 16 x MAX_IN_FLIGHT, at most 2000",
+        description="Events held at once, of all partitions together; unset: 16 x MAX_IN_FLIGHT, "
+        "at most 2000",
     )
     connect_timeout: Seconds = Field(default=5, description="Seconds to reach the API")
     request_timeout: Seconds = Field(default=10, description="Seconds for a whole call")
