@@ -59,7 +59,11 @@ class Balance:
             await asyncio.sleep(random.uniform(_SHORTEST, _LONGEST))  # noqa: S311 - nothing secret
             members = await self._members.count()
             active = [each for each in self._partitions if each.active_since is not None]
-            if members is None or not self._settled() or len(active) <= (fair := fair_share(len(self._partitions), members)):
+            if (
+                members is None
+                or not self._settled()
+                or len(active) <= (fair := fair_share(len(self._partitions), members))
+            ):
                 before = None
             elif before != members:
                 before = members

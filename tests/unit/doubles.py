@@ -108,11 +108,15 @@ class FakeCopernica(Copernica):
         self.reply("get-identity", response(200, b'{"id": "1"}'))
         self.seconds = 1.0
         self.turns = 0.0
+        self.shares: list[float] = []
         self.running = 0
         self.most_running = 0
 
     async def turn(self) -> None:
         await asyncio.sleep(self.turns)
+
+    def share(self, part: float) -> None:
+        self.shares.append(part)
 
     def reread_token(self) -> bool:
         return False
