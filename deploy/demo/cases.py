@@ -103,7 +103,9 @@ def _in_words(body: bytes) -> str:
     words = "CloudEvent " if "specversion" in event else ""
     event = event.get("data", event) if words else event
     words += "all " if event.get("expect") == "many" else ""
-    words += " ".join(_conditions(event)) + "".join(_FLAGS[flag] for flag in _FLAGS if event.get(flag))
+    words += " ".join(_conditions(event)) + "".join(
+        _FLAGS[flag] for flag in _FLAGS if event.get(flag)
+    )
     words += f": {_changes(event)}"
     if event.get("database") not in DATABASE:
         words += f", in {event.get('database')}"

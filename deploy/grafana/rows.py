@@ -186,8 +186,8 @@ _RABBITMQ: list[Panel] = [
     ),
     Graph(
         title="Messages unacknowledged, by queue",
-        text="Messages that a consumer holds. Of the event queue, or of all partitions of a replica: "
-        "up to PREFETCH.",
+        text="Messages that a consumer holds. Of the event queue: up to PREFETCH; of a partition: "
+        "up to PREFETCH divided by PARTITIONS.",
         queries=_of_all_queues("messages_unacked"),
         width=6,
     ),

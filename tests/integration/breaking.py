@@ -277,7 +277,9 @@ def _no_selection_and_then_no_service(stage: Stage) -> Iterator[None]:
     try:
         stage.send("guard", where={"email": "john@example.com"})
         wait_for(lambda: readiness(stage.service) == (503, "selection-guard"), "the guard")
-        await_alert(lambda: stage.fired("ProfileSyncSelectionGuard", since), "ProfileSyncSelectionGuard")
+        await_alert(
+            lambda: stage.fired("ProfileSyncSelectionGuard", since), "ProfileSyncSelectionGuard"
+        )
         assert stage.service.terminate() == 0
         yield
     finally:

@@ -66,7 +66,9 @@ SHARED_TROUBLES = (
         ),
     ),
     (
-        Trouble("a routing key of one's own", ("ProfileSyncMisrouted",), _a_routing_key_of_ones_own),
+        Trouble(
+            "a routing key of one's own", ("ProfileSyncMisrouted",), _a_routing_key_of_ones_own
+        ),
         Trouble(
             "strangers count as replicas",
             ("ProfileSyncPartitionsMove",),
