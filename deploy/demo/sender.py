@@ -71,7 +71,7 @@ class Sender:
         self._published[case.name] = time.monotonic()
         try:
             self._channel.basic_publish(
-                EVENTS, "profile.update", case.body, properties, mandatory=True
+                EVENTS, case.routing_key, case.body, properties, mandatory=True
             )
         except (UnroutableError, NackError) as error:
             raise DemoFailed(f"RabbitMQ did not take {case.name}: {error}") from error
