@@ -12,9 +12,10 @@ from typing import TypeVar
 
 from pydantic_core import to_json
 
+from service.conditions import Condition
 from service.events import ProfileUpdate
 
-_Value = TypeVar("_Value", str, bool)
+_Value = TypeVar("_Value", str, int)
 
 # What a body has around its entries. Each of these is counted with a comma; the last of the fields
 # and the last of the interests have none.
@@ -47,13 +48,13 @@ def coalesce(
 
     Args:
         first: the event whose call it is; nothing joins it if it may not share.
-        following: the events behind it that may be written now, oldest first; they are read no
-            further than to the first that does not join.
+        following: the events behind it, oldest first, up to one that must be looked at or waited
+            for before its call; they are read no further than to the first that does not join.
         most: events in one call, 1 or more.
         max_bytes: the largest body of a call for more than one event. Where it has no fields, or no
             interests, an empty object is counted all the same: up to 14 bytes too many.
     """
-    alike = takewhile(lambda update: _joins(first, update), islice(following, most - 1))
+    alike = takewhile(lambda update: _alike(first, update), islice(following, most - 1))
     second = next(alike, None)
     if second is None or not _shares(first):
         return Coalesced(first, 1)
@@ -64,34 +65,39 @@ def coalesce(
             break
         events += 1
         latest = max(filter(None, (latest, update.occurred_at)), default=None)
-    fields, interests = dict(body.fields.values()), dict(body.interests.values())
+    fields = dict(body.fields.values())
+    interests = {name: bool(on) for name, on in body.interests.values()}
     merged = replace(first, occurred_at=latest, fields=fields, interests=interests)
     return Coalesced(merged, events)
 
 
-def _joins(first: ProfileUpdate, update: ProfileUpdate) -> bool:
+def _alike(first: ProfileUpdate, update: ProfileUpdate) -> bool:
+    """Tell whether an event may join, but for what it writes."""
     return (
-        update.conditions == first.conditions
-        and update.database == first.database
+        update.coalesce
+        and not update.barrier
         and update.create == first.create
         and update.asynchronous == first.asynchronous
+        and update.database == first.database
+        and update.conditions == first.conditions
         and update.opaque == first.opaque
-        and _shares(update)
     )
 
 
 def _shares(update: ProfileUpdate) -> bool:
-    """Tell whether an event may share a call at all.
+    """Tell whether an event may be joined by one that is like it."""
+    return _alike(update, update) and _keeps(update.conditions, _by_name(update.fields))
 
-    One that writes its own selection in another form may not, though it is no barrier: what the
-    field keeps of `Joe` or `1.0` may no longer be what `joe` or `1` selects.
+
+def _keeps(conditions: Iterable[Condition], fields: Mapping[str, tuple[str, str]]) -> bool:
+    """Tell whether fields leave a selection as it is, letter by letter.
+
+    No barrier writes `Joe` over `joe`, or `1.0` over `1`. But what becomes of it in the database
+    may no longer be what the next event selects.
     """
-    if not update.coalesce or update.barrier:
-        return False
-    written = {name.lower(): value for name, value in update.fields.items()}
     return all(
-        written.get(condition.field.lower(), condition.value) == condition.value
-        for condition in update.conditions
+        fields.get(condition.field.lower(), ("", condition.value))[1] == condition.value
+        for condition in conditions
     )
 
 
@@ -102,16 +108,19 @@ class _Body:
     """
 
     def __init__(self, update: ProfileUpdate) -> None:
-        self.fields = _by_name(update.fields)
-        self.interests = _by_name(update.interests)
+        self.fields, self.interests = _written(update)
         self.size = _FRAME + _growth({}, self.fields) + _growth({}, self.interests)
 
     def take(self, update: ProfileUpdate, max_bytes: int) -> bool:
-        """Write an update over what there is; False if that cannot be one body."""
-        fields, interests = _by_name(update.fields), _by_name(update.interests)
+        """Write an event over what is there; False if one call cannot do for both."""
+        fields, interests = _written(update)
         size = self.size + _growth(self.fields, fields) + _growth(self.interests, interests)
         # Two spellings of an interest may be one to the API, or two.
-        if size > max_bytes or _respelled(self.interests, interests):
+        respelled = any(
+            self.interests.get(lowered, entry)[0] != entry[0]
+            for lowered, entry in interests.items()
+        )
+        if size > max_bytes or respelled or not _keeps(update.conditions, fields):
             return False
         self.fields |= fields
         self.interests |= interests
@@ -119,26 +128,25 @@ class _Body:
         return True
 
 
+def _written(
+    update: ProfileUpdate,
+) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, int]]]:
+    interests = {name: int(on) for name, on in update.interests.items()}
+    return _by_name(update.fields), _by_name(interests)
+
+
 def _by_name(entries: Mapping[str, _Value]) -> dict[str, tuple[str, _Value]]:
     return {name.lower(): (name, value) for name, value in entries.items()}
-
-
-def _respelled(
-    known: Mapping[str, tuple[str, bool]], interests: Mapping[str, tuple[str, bool]]
-) -> bool:
-    return any(known.get(lowered, entry)[0] != entry[0] for lowered, entry in interests.items())
 
 
 def _growth(
     known: Mapping[str, tuple[str, _Value]], entries: Mapping[str, tuple[str, _Value]]
 ) -> int:
     """Count the bytes that entries add to a body, over those that they replace."""
-    return sum(
-        _bytes(*entry) - (_bytes(*known[lowered]) if lowered in known else 0)
-        for lowered, entry in entries.items()
-    )
+    replaced = [known[lowered] for lowered in entries if lowered in known]
+    return _bytes(entries.values()) - _bytes(replaced)
 
 
-def _bytes(name: str, value: str | bool) -> int:
-    written = value if isinstance(value, str) else int(value)
-    return len(to_json({name: written})) - 1  # without its braces, with a comma
+def _bytes(entries: Iterable[tuple[str, _Value]]) -> int:
+    written = to_json(dict(entries))
+    return len(written) - 1 if len(written) > 2 else 0  # a comma behind each, and no braces

@@ -16,7 +16,7 @@ from service.messages import Properties
 from service.profiles import put_profiles
 from tests.unit.samples import MAX_BYTES, body, event, update
 
-often = settings(max_examples=1500)
+often = settings(max_examples=1000)
 
 
 def joined(*updates: ProfileUpdate, most: int = 100, max_bytes: int = MAX_BYTES) -> Coalesced:
@@ -254,7 +254,7 @@ WHERES: list[Any] = [
     {"CustomerID": "joe"},
     ["customerid==joe", "Customerid==joe"],
 ]
-WAYS: list[dict[str, bool | str]] = [
+WAYS: list[dict[str, Any]] = [
     *[{"create": True}, {}] * 4,
     {"coalesce": False},
     {"expect": "many"},
