@@ -217,6 +217,12 @@ def test_the_body_may_be_as_large_as_the_limit_and_no_larger(value: str) -> None
     assert joined(first, second, max_bytes=limit - 1).events == 1
 
 
+def test_all_events_of_a_call_have_one_body_within_the_limit() -> None:
+    updates = [update(fields={f"a{number}": "x" * 100}) for number in range(9)]
+    limit = size(joined(*updates[:4]).update) + 14
+    assert joined(*updates, max_bytes=limit).events == 4
+
+
 def test_values_that_are_overwritten_take_no_room() -> None:
     updates = [update(fields={"a": "x" * 1000}, interests=["tennis"]) for _ in range(50)]
     assert joined(*updates, max_bytes=size(updates[0])).events == 50
@@ -298,7 +304,7 @@ def waiting(number: int) -> ProfileUpdate | None:
 lanes = st.lists(st.sampled_from(range(len(CASES))), min_size=1, max_size=12).map(
     lambda drawn: [one for one in map(waiting, drawn) if one is not None]
 )
-limits = st.fixed_dictionaries({"most": st.integers(1, 6), "max_bytes": st.integers(30, 200)})
+limits = st.fixed_dictionaries({"most": st.integers(1, 6), "max_bytes": st.integers(30, 110)})
 
 
 class Database:
