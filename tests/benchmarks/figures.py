@@ -16,6 +16,8 @@ COLUMNS = {
     "rate": "events/s",
     "share": "% of in flight / latency",
     "memory": "MB",
+    "calls": "calls",
+    "saved": "% of calls saved",
     "broker": "RabbitMQ's CPU",
     "p50": "p50 ms",
     "p99": "p99 ms",
