@@ -2,7 +2,7 @@
 
 It knows what the service asks before its first PUT: a database's fields and interests, and whether
 it heeds a selection. The stand-in is the one that behaves as the API; this one only answers, and
-GET /v2/writes tells what was written since it was asked for that before.
+GET /v2/calls tells what has come since it was asked for that before.
 
 python -m tests.benchmarks.api --delay 0.05 --certificate chain.pem
 """
@@ -68,7 +68,7 @@ def _response(body: bytes, status: bytes = b"200 OK") -> bytes:
 _BEFORE_KEY, _AFTER_KEY = _json([_PROFILE]).split(b"KEY")
 _NOTHING = _response(_list())
 _LISTS = {b"fields": _response(_list(*_FIELDS)), b"interests": _response(_list(*_INTERESTS))}
-_TOLD = b"/v2/writes HTTP/"
+_TOLD = b"/v2/calls HTTP/"
 _UNKNOWN = _response(_json({"error": {"message": "Invalid request"}}), b"400 Bad Request")
 
 
@@ -85,33 +85,35 @@ def answer(line: bytes) -> bytes:
     return _response(_json(_IDENTITY)) if last == b"identity" else _LISTS.get(last, _UNKNOWN)
 
 
-class Writes:
-    """The PUTs that have come: when each did, and the body of each key's last."""
+class Calls:
+    """The calls that have come: when each did, how many were PUTs, and each key's last body."""
 
     def __init__(self) -> None:
         self._times: list[float] = []
+        self._puts = 0
         self._last: dict[bytes, bytes] = {}
 
     def note(self, line: bytes, body: bytes) -> None:
         """Take a request's first line and its body."""
+        self._times.append(time.monotonic())
         if line.startswith(b"PUT ") and (key := _KEY.search(line)):
-            self._times.append(time.monotonic())
+            self._puts += 1
             self._last[key[1]] = body
 
     def told(self) -> bytes:
         """Tell all of it as an answer, and forget it."""
         last = {key.decode(): json.loads(body) for key, body in self._last.items()}
-        told = _response(_json({"times": self._times, "last": last}))
-        self._times, self._last = [], {}
+        told = _response(_json({"times": self._times, "puts": self._puts, "last": last}))
+        self._times, self._puts, self._last = [], 0, {}
         return told
 
 
 class Answers(asyncio.Protocol):
     """One keep-alive connection; requests may come in pieces, or several at once."""
 
-    def __init__(self, delay: float, writes: Writes) -> None:
+    def __init__(self, delay: float, calls: Calls) -> None:
         self._delay = delay
-        self._writes = writes
+        self._calls = calls
         self._received = b""
         self._write: Callable[[bytes], None]
         self._later = asyncio.get_running_loop().call_later
@@ -129,8 +131,11 @@ class Answers(asyncio.Protocol):
             if len(received) < whole:
                 break
             line = received[: received.index(b"\r\n")]
-            self._writes.note(line, received[end + 4 : whole])
-            response = self._writes.told() if _TOLD in line else answer(line)
+            if _TOLD in line:
+                response = self._calls.told()
+            else:
+                self._calls.note(line, received[end + 4 : whole])
+                response = answer(line)
             if self._delay:
                 self._later(self._delay, self._write, response)
             else:
@@ -146,7 +151,7 @@ async def serve(port: int, delay: float, certificate: str | None) -> None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate)
     loop = asyncio.get_running_loop()
-    answers = partial(Answers, delay, Writes())
+    answers = partial(Answers, delay, Calls())
     server = await loop.create_server(answers, "127.0.0.1", port, ssl=context, backlog=1024)
     await server.serve_forever()
 

@@ -40,7 +40,7 @@ def drain(rig: Rig, contender: Contender, loop: Loop | None, load: Load) -> Meas
         queues.send(0, keys)
         assert eventually(lambda: queues.ready(EVENTS) == load.events, 60), "events are missing"
         place = rig.place(vhost, load)
-        _writes(place)
+        _calls(place)
         program = contender.start(loop, load, place)
         try:
             first = look(rig, [program], queues, margin, 60)
@@ -53,23 +53,24 @@ def drain(rig: Rig, contender: Contender, loop: Loop | None, load: Load) -> Meas
             memory = memory_mb(program.process.pid)
         finally:
             program.kill()
-    calls = _check_writes(_writes(place), keys)
+    calls = _check_writes(_calls(place), keys)
     share = 100 * (load.events - calls) / load.events
     return {**between(first, last, load), "memory": memory, "calls": calls, "saved": share}
 
 
-def _writes(place: Place) -> Any:
-    """Ask the stub for what was written since it was asked before."""
+def _calls(place: Place) -> Any:
+    """Ask the stub for what has come since it was asked before."""
     with httpx.Client(trust_env=False, verify=False) as client:  # noqa: S501 - a stub of ours
-        return client.get(f"{place.api_url}/writes").raise_for_status().json()
+        return client.get(f"{place.api_url}/calls").raise_for_status().json()
 
 
-def _check_writes(written: Any, keys: Sequence[str]) -> int:
-    """Fail unless the last event of each key was written last; return the number of calls."""
+def _check_writes(found: Any, keys: Sequence[str]) -> int:
+    """Fail unless the last event of each key was written last; return the number of PUTs."""
     wanted = {key: last_name(number) for number, key in enumerate(keys)}
-    found = {key: body["fields"]["lastname"] for key, body in written["last"].items()}
-    assert found == wanted, "profiles were left with other values than those of their last events"
-    return len(written["times"])
+    names = {key: body["fields"]["lastname"] for key, body in found["last"].items()}
+    assert names == wanted, "profiles were left with other values than those of their last events"
+    puts: int = found["puts"]
+    return puts
 
 
 def between(first: "Look", last: "Look", load: Load) -> Measured:

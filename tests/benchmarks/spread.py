@@ -35,7 +35,7 @@ def spread(rig: Rig, replicas: int, load: Load) -> Measured:
         running = Replicas(start, {})
         try:
             running.add(replicas)
-            before = _balance(running, queues, load.partitions // replicas)
+            before = share_out(running, queues, [load.partitions // replicas] * replicas)
             measured = _work(rig, list(running.running.values()), queues, before, load)
         finally:
             for name in list(running.running):
@@ -44,8 +44,8 @@ def spread(rig: Rig, replicas: int, load: Load) -> Measured:
     return {**measured, "share": 100 * share}
 
 
-def _balance(running: Replicas, queues: Queues, each: int) -> int:
-    """Send events until each replica works on so many partitions; return how many there were.
+def share_out(running: Replicas, queues: Queues, active: Sequence[int]) -> int:
+    """Send events until the replicas work on so many partitions; return how many there were.
 
     A replica knows by events alone what it works on. All are done then.
     """
@@ -56,11 +56,11 @@ def _balance(running: Replicas, queues: Queues, each: int) -> int:
         keys = even(sent + 10)[sent:]
         queues.send(sent, keys)
         sent += len(keys)
-        return running.active == [each] * len(running.running)
+        return running.active == list(active)
 
     assert eventually(balanced, _SOON), f"partitions are not shared out: {running.active}"
     assert eventually(lambda: queues.ready(RESULTS) == sent, _SOON), "events stay behind"
-    assert running.active == [each] * len(running.running), "partitions were shared out anew"
+    assert running.active == list(active), "partitions were shared out anew"
     return sent
 
 
