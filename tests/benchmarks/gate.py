@@ -23,7 +23,8 @@ class Goal:
 
 
 GOALS = (
-    Goal("partitions", "4 replicas", "1 replica", "rate", 3.6),
+    Goal("partitions", "50 ms, 4 replicas", "50 ms, 1 replica", "rate", 3.6),
+    Goal("partitions", "200 ms, 4 replicas", "200 ms, 1 replica", "rate", 3.6),
     Goal("coalescing", "skewed, 200 held, calls shared", "skewed, 200 held", "rate", 8),
     Goal("coalescing", "skewed, 2,000 held, calls shared", "skewed, 2,000 held", "rate", 14),
     # No more than 2 % more CPU where there is nothing to share.
