@@ -35,7 +35,8 @@ def drain(rig: Rig, contender: Contender, loop: Loop | None, load: Load) -> Meas
     the frequent ones make its end what it is.
     """
     keys = skewed(load.events) if load.skewed else even(load.events)
-    margin = 1 if load.skewed else min(load.prefetch, load.events // 4)
+    margin = min(load.prefetch, load.events // 4)
+    opens, closes = (1, load.events) if load.skewed else (margin, load.events - margin)
     with rig.vhost() as vhost, fresh(vhost, classic=load.classic) as queues:
         queues.send(0, keys)
         assert eventually(lambda: queues.ready(EVENTS) == load.events, 60), "events are missing"
@@ -43,12 +44,10 @@ def drain(rig: Rig, contender: Contender, loop: Loop | None, load: Load) -> Meas
         _calls(place)
         program = contender.start(loop, load, place)
         try:
-            first = look(rig, [program], queues, margin, 60)
-            last = look(
-                rig, [program], queues, load.events - margin + load.skewed, 20 + load.events / 50
-            )
-            least = (load.events - 2 * margin) / 2
-            assert last.results - first.results > least, "results come in lumps: more events"
+            first = look(rig, [program], queues, opens, 60)
+            last = look(rig, [program], queues, closes, 20 + load.events / 50)
+            events = last.results - first.results
+            assert events > (closes - opens) / 2, "results come in lumps: it takes more events"
             queues.check(load.events)
             memory = memory_mb(program.process.pid)
         finally:
