@@ -185,10 +185,11 @@ def coalescing(rounds: int = 7) -> Scenario:
 
 
 def _shared_or_not(label: str, load: Load, *, once: bool = False) -> list[Case]:
+    """Compare the two; without sharing it may run `once`."""
     shared = partial(_drain, OURS, "uvloop", replace(load, coalesce=True))
     return [
         Case(label, OURS, "uvloop", partial(_drain, OURS, "uvloop", load), once=once),
-        Case(f"{label}, calls shared", OURS, "uvloop", shared, once=once),
+        Case(f"{label}, calls shared", OURS, "uvloop", shared),
     ]
 
 
