@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["exchange", "queue"]
+from service.topology import Kind
 
 
 def deliveries(limit: int) -> float:
@@ -90,6 +90,7 @@ class Permission:
     action: Action
     name: str
     refusal: Refusal | None
+    kind: Kind = "queue"
 
     @property
     def granted(self) -> bool | None:

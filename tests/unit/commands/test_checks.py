@@ -1,8 +1,9 @@
 import pytest
 
-from service.commands.checks import Role, Setting, of_nodes, of_permissions, of_seen
-from service.commands.facts import Action, Difference, Kind, Node, Permission, Refusal, Seen
+from service.commands.checks import Setting, of_nodes, of_permissions, of_seen
+from service.commands.facts import Action, Difference, Node, Permission, Refusal, Seen
 from service.commands.findings import Finding
+from service.topology import Kind, Role
 
 GRANT = "rabbitmqctl set_permissions me"
 OLD, NEW = Setting("3.10.8", declares=False, grant=GRANT), Setting("4.0.5", False, GRANT)
