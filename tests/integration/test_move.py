@@ -1,6 +1,5 @@
 """`profile-sync topology --move`: another number of partitions while events flow."""
 
-import asyncio
 import hashlib
 import json
 import signal
@@ -15,7 +14,7 @@ import pika
 import pytest
 
 from service.broker import Nodes, open_line
-from service.commands.moving import Stuck, move
+from service.commands.moving import move
 from service.commands.survey import Survey
 from service.settings import Settings
 from service.topology import event_queues, members_queue
@@ -128,40 +127,38 @@ class Mover:
 
     def __init__(self, vhost: Vhost, seen: list[tuple[int, int]]) -> None:
         self._vhost, self._seen = vhost, seen
-        self.lines: list[str] = []
+        self.killed: set[str] = set()
 
-    async def move(self, before: int, after: int, *, steps: int | None = None) -> None:
-        """Move; with `steps` killed after so many, and begun again with one more, and so on."""
+    async def move(self, before: int, after: int, *, kills: bool = False) -> None:
+        """Move; if it is killed, once before each step, and begun again."""
         old, new = settings(self._vhost, before), settings(self._vhost, after)
         queues = (*event_queues(old), *([members_queue(old)] if before > 1 else []))
         replicas: list[Replicas] = []
-        left = steps
 
         def tell(line: str) -> None:
-            nonlocal left
-            self.lines.append(line)
             if line.startswith("new events go to") and not replicas:
                 replicas.append(Replicas(self._vhost.amqp_url, queues, self._seen))
             if "end all replicas now" in line:
                 replicas[0].end()
-            if left is not None:
-                left -= 1
-                if left < 0:
-                    raise Killed
+            step = line.lstrip("0123456789")
+            if kills and step not in self.killed:
+                self.killed.add(step)
+                raise Killed
 
         try:
-            while True:
-                try:
-                    async with asking(self._vhost) as asked:
-                        await move(asked, new, tell, pause=0.05)
-                    return
-                except Killed:
-                    assert steps is not None
-                    steps += 1
-                    left = steps
+            while not await self._moved(new, tell):
+                pass
         finally:
             for each in replicas:
                 each.end()
+
+    async def _moved(self, new: Settings, tell: Callable[[str], None]) -> bool:
+        async with asking(self._vhost) as asked:
+            try:
+                await move(asked, new, tell, pause=0.05)
+            except Killed:
+                return False
+        return True
 
 
 def each_once_in_order(seen: list[tuple[int, int]], sent: Counter[int]) -> None:
@@ -212,11 +209,12 @@ async def test_a_move_that_is_killed_at_any_step_goes_on(
     seen: list[tuple[int, int]] = []
     mover = Mover(vhost, seen)
     with publishing(vhost) as publisher:
-        await mover.move(before, after, steps=0)
+        await mover.move(before, after, kills=True)
         sent = publisher.end()
     rest(vhost, after, seen)
     each_once_in_order(seen, sent)
-    assert sum(line.startswith("from ") for line in mover.lines) > 15, "it was killed too seldom"
+    steps = ("making", "binding", "unbinding", "deleting")
+    assert sum(line.startswith(steps) for line in mover.killed) == 22
     other = broker.create_vhost(f"{vhost.name} other")
     try:
         applied(other, after)
