@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import signal
 import threading
 from collections import Counter
@@ -247,6 +248,22 @@ def test_each_step_is_told_and_what_to_do_next(broker: Broker, vhost: Vhost) -> 
         assert things(vhost) == things(other)
     finally:
         broker.delete_vhost(other.name)
+
+
+def test_the_printed_permissions_are_enough_to_move(
+    vhost: Vhost, login: Callable[..., str]
+) -> None:
+    applied(vhost, 1)
+    for partitions in ("2", "1"):
+        known = {"PARTITIONS": partitions}
+        printed = profile_sync("topology", "--permissions", AMQP_URL=vhost.amqp_url, **known)
+        *_, command = printed.stdout.splitlines()
+        url = login(*shlex.split(command)[-3:])
+        done = profile_sync("topology", "--move", "--yes", AMQP_URL=url, **known)
+        assert done.returncode == 0, done.stderr
+    nobody = profile_sync("topology", "--move", "--yes", AMQP_URL=login(), PARTITIONS="2")
+    assert nobody.returncode == 1
+    assert "`profile-sync topology --permissions` prints what to set" in nobody.stderr
 
 
 def test_what_cannot_be_moved_is_told(vhost: Vhost, mail: Mail) -> None:
