@@ -299,11 +299,14 @@ def _state(old: Settings, waiting: int, readers: int, *, early: bool) -> str:
         return wait
     if waiting:
         return (
-            f"{wait}, and nobody takes them: start replicas with "
+            f"{wait}, and nobody takes them: start replicas again with "
             f"PROFILE_SYNC_PARTITIONS={old.partitions} and PROFILE_SYNC_DECLARE_TOPOLOGY=false"
         )
     if readers:
-        return f"nothing waits in {queues}: end all replicas now"
+        return (
+            f"nothing waits in {queues}: end all replicas once their metric "
+            "profile_sync_oldest_event_seconds is 0, which tells that they hold none either"
+        )
     return f"nothing waits in {queues}, and nobody reads there"
 
 

@@ -233,7 +233,7 @@ class TestPartitions:
 
     def test_all_is_well_where_all_is_well(self, check: Check, broker: Broker) -> None:
         for declares in ("true", "false"):
-            known = {"DECLARE_TOPOLOGY": declares, "PARTITIONS": "3"}
+            known: dict[str, Any] = {"DECLARE_TOPOLOGY": declares, "PARTITIONS": "3"}
             code, found = check("--management", broker.management_url, **known)
             assert (code, told(found, "warning"), told(found, "fault")) == (0, {}, {})
             well, notes = told(found, "ok"), told(found, "note")
@@ -322,7 +322,8 @@ class TestPartitions:
 def test_a_node_without_the_plugin_for_partitions_is_a_fault(
     private_node: Node, check: Check
 ) -> None:
-    url, known = private_node.amqp_url(), {"PARTITIONS": "2"}
+    url = private_node.amqp_url()
+    known: dict[str, Any] = {"PARTITIONS": "2"}
     registry = 'rabbit_registry:{}(exchange, <<"x-modulus-hash">>{}).'
     private_node.control("eval", registry.format("unregister", ""))
     try:

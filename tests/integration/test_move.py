@@ -1,28 +1,33 @@
 """`profile-sync topology --move`: another number of partitions while events flow."""
 
 import hashlib
+import itertools
 import json
 import shlex
 import signal
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pika
 import pytest
 
 from service.broker import Nodes, open_line
 from service.commands.moving import move
+from service.commands.sending import key_of
 from service.commands.survey import Survey
 from service.settings import Settings
 from service.topology import event_queues, members_queue
 from tests.integration.conftest import EVENTS, Mail, channel, wait_for
 from tests.integration.test_cli import profile_sync
+from tests.integration.test_service import event
 from tests.integration.test_topology_command import things
-from tests.programs import Program, without_settings
+from tests.programs import Program, Service, StandIn, without_settings
 from tests.rabbitmq import Broker, Vhost
 
 KEYS = 40
@@ -139,7 +144,7 @@ class Mover:
         def tell(line: str) -> None:
             if line.startswith("new events go to") and not replicas:
                 replicas.append(Replicas(self._vhost.amqp_url, queues, self._seen))
-            if "end all replicas now" in line:
+            if "end all replicas once" in line:
                 replicas[0].end()
             step = line.lstrip("0123456789")
             if kills and step not in self.killed:
@@ -255,7 +260,7 @@ def test_the_printed_permissions_are_enough_to_move(
 ) -> None:
     applied(vhost, 1)
     for partitions in ("2", "1"):
-        known = {"PARTITIONS": partitions}
+        known: dict[str, Any] = {"PARTITIONS": partitions}
         printed = profile_sync("topology", "--permissions", AMQP_URL=vhost.amqp_url, **known)
         *_, command = printed.stdout.splitlines()
         url = login(*shlex.split(command)[-3:])
@@ -288,6 +293,62 @@ def test_what_cannot_be_moved_is_told(vhost: Vhost, mail: Mail) -> None:
     assert (astray.returncode, "where no replica looks" in astray.stderr) == (1, True)
 
 
+def holds_nothing(service: Service) -> bool:
+    page = httpx.get(f"{service.http_url}/metrics", trust_env=False).text
+    return "\nprofile_sync_oldest_event_seconds 0.0\n" in page
+
+
+@pytest.mark.slow
+def test_services_take_each_event_once_while_they_are_moved(
+    *,
+    vhost: Vhost,
+    mail: Mail,
+    standin: Callable[..., StandIn],
+    environment: Callable[..., dict[str, str]],
+    run_service: Callable[[Mapping[str, str]], Service],
+    tmp_path: Path,
+) -> None:
+    applied(vhost, 1)
+    api, number = standin("--latency", "0.05"), itertools.count()
+
+    def start(partitions: str) -> Service:
+        known = {"DECLARE_TOPOLOGY": "false", "PARTITIONS": partitions, "MAX_IN_FLIGHT": "4"}
+        return run_service(environment(api, **known))
+
+    def publish(count: int) -> None:
+        for sent in itertools.islice(number, count):
+            body = json.dumps(event(sent, sent % 20, create=True)).encode()
+            mail.channel.basic_publish(EVENTS, key_of(body, 1000), body, mandatory=True)
+
+    mail.channel.confirm_delivery()
+    old = [start("1"), start("1")]
+    old[0].wait_ready()
+    publish(200)
+    variables = {"PROFILE_SYNC_AMQP_URL": vhost.amqp_url, "PROFILE_SYNC_PARTITIONS": "4"}
+    command = ["-m", "service", "topology", "--move", "--yes"]
+    moving = Program(command, tmp_path / "move.log", {**without_settings(), **variables})
+    try:
+        while "end all replicas once" not in moving.output():
+            assert moving.process.poll() is None, moving.output()
+            publish(10)
+        for each in old:
+            wait_for(partial(holds_nothing, each), "all events done", 60)
+        for each in old:
+            each.terminate()
+        assert moving.process.wait(30) == 0
+    finally:
+        moving.kill()
+    for each in (start("4"), start("4")):
+        each.wait_ready()
+    publish(50)
+    count = next(number)
+    results = mail.results(count, within=60)
+    assert sorted(one["event_id"] for one in results) == sorted(f"evt-{n}" for n in range(count))
+    for key in range(20):
+        ends = [int(one["event_id"][4:]) for one in results]
+        assert [n for n in ends if n % 20 == key] == sorted(n for n in ends if n % 20 == key)
+
+
 def test_ctrl_c_ends_it_for_now_and_it_goes_on_with_the_same_number_alone(
     vhost: Vhost, mail: Mail, tmp_path: Path
 ) -> None:
@@ -301,7 +362,7 @@ def test_ctrl_c_ends_it_for_now_and_it_goes_on_with_the_same_number_alone(
     command = ["-m", "service", "topology", "--move", "--yes"]
     program = Program(command, tmp_path / "move.log", environment)
     try:
-        wait_for(lambda: "end all replicas now" in program.output(), "the replicas' turn to end")
+        wait_for(lambda: "end all replicas once" in program.output(), "the replicas' turn to end")
         program.process.send_signal(signal.SIGINT)
         assert program.process.wait(20) == 130
         assert "run again, it goes on" in program.output()

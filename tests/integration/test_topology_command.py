@@ -64,7 +64,7 @@ def test_what_it_prints_and_what_it_makes_is_what_the_service_declares(
     made = broker.create_vhost(f"{vhost.name} made")
     imported = broker.create_vhost(f"{vhost.name} imported")
     try:
-        known = {"PARTITIONS": partitions}
+        known: dict[str, Any] = {"PARTITIONS": partitions}
         assert profile_sync("topology", "--apply", AMQP_URL=made.amqp_url, **known).returncode == 0
         assert things(made) == declared
         printed = profile_sync("topology", "--print", AMQP_URL=imported.amqp_url, **known)
@@ -137,7 +137,7 @@ def test_the_printed_permissions_are_enough_to_work(
     environment: Callable[..., dict[str, str]],
     run_service: Callable[[Mapping[str, str]], Service],
 ) -> None:
-    known = {"DECLARE_TOPOLOGY": declares, "PARTITIONS": partitions}
+    known: dict[str, Any] = {"DECLARE_TOPOLOGY": declares, "PARTITIONS": partitions}
     (command,) = run_by_a_shell(
         profile_sync("topology", "--permissions", AMQP_URL=vhost.amqp_url, **known).stdout
     )
@@ -178,7 +178,7 @@ def test_the_permissions_for_people_are_enough_for_all_commands(
     standin: Callable[..., StandIn],
     tmp_path: Path,
 ) -> None:
-    known = {"AMQP_URL": vhost.amqp_url, "PARTITIONS": partitions}
+    known: dict[str, Any] = {"AMQP_URL": vhost.amqp_url, "PARTITIONS": partitions}
     command = profile_sync("topology", "--permissions", **known).stdout.splitlines()[5]
     settings: dict[str, Any] = {
         **known,
