@@ -84,7 +84,7 @@ def partitions(value: int, info: ValidationInfo) -> int:
     if value == 1:
         return value
     endings = {
-        "queue": ["members", "moving", "moved", *(str(number) for number in range(value))],
+        "queue": ["members", "mover", "moving", "moved", *(str(number) for number in range(value))],
         "exchange": ["partitions", "moving", "moved"],
     }
     for kind, own in endings.items():

@@ -138,7 +138,7 @@ def _of_moves(topology: Topology) -> list[str]:
     (queue,) = _of(topology, "number") or _of(topology, "events")
     return [
         rf"{re.escape(exchange)}\.(partitions|moving|moved)",
-        rf"{re.escape(queue)}(\.([0-9]+|members|moving|moved))?",
+        rf"{re.escape(queue)}(\.([0-9]+|members|mover|moving|moved))?",
     ]
 
 

@@ -153,7 +153,7 @@ async def _of_number(asked: Survey, seen: list[Seen], settings: Settings) -> lis
 
 
 async def _of_move(asked: Survey, settings: Settings) -> Finding | None:
-    for marker in markers(settings):
+    for marker in reversed(markers(settings)):
         if (await asked.count(marker)).refusal is None:
             return checks.of_move(marker)
     return None

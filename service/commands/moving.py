@@ -31,6 +31,7 @@ from service.topology import (
     topology,
 )
 
+_LOCKED = 405  # RESOURCE_LOCKED: an exclusive queue of another connection
 _PAUSE = 1.0  # seconds between two looks at the old queues
 _OFTEN = 10.0  # seconds between two lines that differ in numbers only
 _LOOKS = 3  # at empty queues that nobody reads, in a row, before they are deleted
@@ -72,6 +73,7 @@ async def move(asked: Survey, settings: Settings, tell: Tell, *, pause: float = 
         Stuck: with the reason.
         LinkLost: the connection ended.
     """
+    await _alone(asked, settings)
     before, switched = await _before(asked, settings)
     if before == settings.partitions:
         tell(f"nothing to do: there {_are(before)}")
@@ -89,6 +91,18 @@ async def move(asked: Survey, settings: Settings, tell: Tell, *, pause: float = 
         f"done: start the replicas with PROFILE_SYNC_PARTITIONS={settings.partitions}; "
         "they may have PROFILE_SYNC_DECLARE_TOPOLOGY=true again"
     )
+
+
+async def _alone(asked: Survey, settings: Settings) -> None:
+    """Keep others from moving as long as this connection lasts: two would undo each other's steps.
+
+    A queue that only its connection may use is gone with it, whatever ends that.
+    """
+    flags = {"durable": False, "auto_delete": False, "exclusive": True}
+    refusal = await asked.make(Declared("queue", f"{settings.event_queue}.mover", flags, {}))
+    if refusal is not None and refusal.code == _LOCKED:
+        raise Stuck("another `profile-sync topology --move` is at work")
+    _refuse(refusal)
 
 
 class _Steps:

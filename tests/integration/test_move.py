@@ -309,7 +309,7 @@ def test_services_take_each_event_once_while_they_are_moved(
     tmp_path: Path,
 ) -> None:
     applied(vhost, 1)
-    api, number = standin("--latency", "0.05"), itertools.count()
+    api, number = standin("--latency", "0.01"), itertools.count()
 
     def start(partitions: str) -> Service:
         known = {"DECLARE_TOPOLOGY": "false", "PARTITIONS": partitions, "MAX_IN_FLIGHT": "4"}
@@ -331,6 +331,7 @@ def test_services_take_each_event_once_while_they_are_moved(
         while "end all replicas once" not in moving.output():
             assert moving.process.poll() is None, moving.output()
             publish(10)
+            mail.channel.connection.sleep(0.1)  # as many as the services can do
         for each in old:
             wait_for(partial(holds_nothing, each), "all events done", 60)
         for each in old:
@@ -363,6 +364,9 @@ def test_ctrl_c_ends_it_for_now_and_it_goes_on_with_the_same_number_alone(
     program = Program(command, tmp_path / "move.log", environment)
     try:
         wait_for(lambda: "end all replicas once" in program.output(), "the replicas' turn to end")
+        second = run(vhost, 2, "--yes")
+        assert second.returncode == 1
+        assert "another `profile-sync topology --move` is at work" in second.stderr
         program.process.send_signal(signal.SIGINT)
         assert program.process.wait(20) == 130
         assert "run again, it goes on" in program.output()
@@ -373,3 +377,6 @@ def test_ctrl_c_ends_it_for_now_and_it_goes_on_with_the_same_number_alone(
     assert "a move to 2 partitions is under way" in other.stderr
     unmade = profile_sync("topology", "--apply", AMQP_URL=vhost.amqp_url)
     assert (unmade.returncode, "is being changed" in unmade.stdout) == (1, True)
+    api = {"API_URL": "http://[::1]:1/v2", "ACCESS_TOKEN": "t"}
+    checked = profile_sync("check", "--quiet", AMQP_URL=vhost.amqp_url, **api)  # type: ignore[arg-type]
+    assert f"fault: queue {EVENTS}.moved: is there: the number of partitions is" in checked.stdout
