@@ -331,7 +331,9 @@ def words(
                 "to match it (another PROFILE_SYNC_PARTITIONS has other queues, see README), or "
                 "delete it once it is empty"
             )
-        case ConnectionClosed(reply_text=text) if " exchange type 'x-" in text:
+        case ConnectionClosed(reply_text=text) | ChannelClosed(reply_text=text) if (
+            " exchange type 'x-" in text
+        ):
             return f"{text}: enable the plugin rabbitmq_sharding on each node of RabbitMQ"
         case StreamLostError():
             return "the connection broke off"

@@ -14,6 +14,7 @@ _RECREATE = (
     "it cannot be changed: delete the {kind} when it is empty and unused, and let "
     "`profile-sync topology --apply` make it anew"
 )
+ENABLE_PLUGIN = "`rabbitmq-plugins enable rabbitmq_sharding` on each node of RabbitMQ"
 _BLIND = "--management URL asks the management API instead"
 
 # What a difference does, by its name, whatever it is of; "fault" if events or results get lost, or
@@ -272,10 +273,10 @@ def of_move(marker: str) -> Finding:
     return Finding(f"queue {marker}", "fault", what, todo)
 
 
-def of_plugin(exchange: str, lost: str) -> Finding:
+def of_plugin(exchange: str, refused: str) -> Finding:
     """Tell that RabbitMQ does not know the exchange that spreads events over partitions."""
-    todo = "`rabbitmq-plugins enable rabbitmq_sharding` on each node of RabbitMQ"
-    return Finding(f"exchange {exchange}", "fault", f"its type cannot be used: {lost}", todo)
+    what = f"its type cannot be used: {refused}"
+    return Finding(f"exchange {exchange}", "fault", what, ENABLE_PLUGIN)
 
 
 def _of_node(node: Node, *, alone: bool) -> Finding:

@@ -33,6 +33,11 @@ class Refusal:
         """True if the user lacks a permission for it."""
         return self.code == 403 and "refused for user" in self.text
 
+    @property
+    def unknown_type(self) -> bool:
+        """True if RabbitMQ 4 lacks the plugin of an exchange's type; 3 ends the connection."""
+        return self.code == 406 and " exchange type 'x-" in self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

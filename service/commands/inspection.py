@@ -160,7 +160,7 @@ async def _of_move(asked: Survey, settings: Settings) -> Finding | None:
 
 
 async def _of_plugin(settings: Settings, url: str) -> list[Finding]:
-    """See whether RabbitMQ knows the type of exchange, which costs the connection if it does not.
+    """See whether RabbitMQ knows the type of exchange; version 3 ends the connection if not.
 
     Raises:
         LinkLost: there is none to ask by.
@@ -168,9 +168,11 @@ async def _of_plugin(settings: Settings, url: str) -> list[Finding]:
     name = partitions_exchange(settings)
     async with survey(url, settings.amqp_certificates, settings.heartbeat) as asked:
         try:
-            await asked.may_configure(declared_exchange(name, "x-modulus-hash"))
+            told = await asked.may_configure(declared_exchange(name, "x-modulus-hash"))
         except LinkLost as error:
             return [checks.of_plugin(name, str(error))]
+    if told.refusal is not None and told.refusal.unknown_type:
+        return [checks.of_plugin(name, told.refusal.text)]
     return []
 
 
@@ -296,6 +298,8 @@ async def _make(
         if refusal is None:
             return [Finding(area, "ok", "is made")]
         todo = setting.to_permit if refusal.forbidden else "look into RabbitMQ's log"
+        if refusal.unknown_type:
+            todo = checks.ENABLE_PLUGIN
         return [Finding(area, "fault", f"cannot be made: {refusal.text}", todo)]
     if seen.differences or seen.uncompared is not None:
         what = "is there and differs, and is left as it is"

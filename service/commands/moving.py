@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from service.broker import Nodes, open_line
-from service.commands.checks import partitions_there
+from service.commands.checks import ENABLE_PLUGIN, partitions_there
 from service.commands.differences import declared_exchange, declared_queue
 from service.commands.facts import Declared, Refusal, Seen
 from service.commands.survey import Survey, declarations
@@ -135,7 +135,8 @@ class _Steps:
 
 def _refuse(refusal: Refusal | None) -> None:
     if refusal is not None:
-        raise Stuck(f"RabbitMQ refused it: {refusal.text}")
+        todo = f"; {ENABLE_PLUGIN}" if refusal.unknown_type else ""
+        raise Stuck(f"RabbitMQ refused it: {refusal.text}{todo}")
 
 
 async def _before(asked: Survey, settings: Settings) -> tuple[int, bool]:
