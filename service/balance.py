@@ -59,7 +59,8 @@ class Balance:
             await asyncio.sleep(random.uniform(_SHORTEST, _LONGEST))  # noqa: S311 - nothing secret
             members = await self._members.count()
             active = [each for each in self._partitions if each.active_since is not None]
-            if members is None or not self._settled() or len(active) <= (fair := fair_share(len(self._partitions), members)):
+            fair = fair_share(len(self._partitions), members or 1)
+            if members is None or not self._settled() or len(active) <= fair:
                 before = None
             elif before != members:
                 before = members

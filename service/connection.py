@@ -325,22 +325,12 @@ def words(
             )
         case ProbableAccessDeniedError():
             return "RabbitMQ refused the virtual host: missing, or not allowed for this user"
-        case ChannelClosed(reply_text=text) if "inequivalent arg" in text:
-            return (
-                f"{text}; the arguments of a queue cannot be changed: set PROFILE_SYNC_ variables "
-                "to match it (another PROFILE_SYNC_PARTITIONS has other queues, see README), or "
-                "delete it once it is empty"
-            )
-        case ConnectionClosed(reply_text=text) | ChannelClosed(reply_text=text) if (
-            " exchange type 'x-" in text
-        ):
-            return f"{text}: enable the plugin rabbitmq_sharding on each node of RabbitMQ"
         case StreamLostError():
             return "the connection broke off"
         case AMQPHeartbeatTimeout():
             return "RabbitMQ sent no heartbeat"
         case ConnectionClosed() | ChannelClosed():
-            return f"{error.reply_code} {error.reply_text}"
+            return _with_advice(error.reply_code, error.reply_text)
         case IncompatibleProtocolError() if encrypted:
             return f"{server} ends connections once TLS stands: it may want another certificate"
         case IncompatibleProtocolError():
@@ -351,6 +341,19 @@ def words(
             return error.strerror or str(error) or type(error).__name__
         case _:
             return f"{type(error).__name__}: {next(iter(error.args), '')}".rstrip(": ")
+
+
+def _with_advice(code: int, text: str) -> str:
+    """Add to RabbitMQ's own words what to do, where that is known."""
+    if "inequivalent arg" in text:
+        return (
+            f"{text}; the arguments of a queue cannot be changed: set PROFILE_SYNC_ variables "
+            "to match it (another PROFILE_SYNC_PARTITIONS has other queues, see README), or "
+            "delete it once it is empty"
+        )
+    if " exchange type 'x-" in text:  # unknown or invalid, by the version of RabbitMQ
+        return f"{text}: enable the plugin rabbitmq_sharding on each node of RabbitMQ"
+    return f"{code} {text}"
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -114,7 +114,11 @@ def job(
 
 
 def example(
-    rules: Path, service_url: str, rabbitmq_url: str, vhost: str, interval: str = "1s"
+    rules: Path,
+    service_urls: Sequence[str],
+    rabbitmq_url: str,
+    vhost: str,
+    interval: str = "1s",
 ) -> dict[str, Any]:
     """Give the example of deploy/prometheus, with what is here in place of its addresses.
 
@@ -122,7 +126,7 @@ def example(
     """
     given = read(CONFIG)
     own, broker = given["scrape_configs"]
-    own["static_configs"] = [{"targets": [_address(service_url)]}]
+    own["static_configs"] = [{"targets": [_address(url) for url in service_urls]}]
     broker["static_configs"] = [{"targets": [_address(rabbitmq_url)]}]
     broker["params"]["vhost"] = [vhost]
     given["global"] |= {

@@ -15,7 +15,7 @@ from deploy.demo import checks, observe
 from deploy.demo.cases import DATABASE, Case, UnusableFolder, read
 from deploy.demo.keep import show_results, tell_addresses
 from deploy.demo.meters import PREFIX, moved
-from deploy.demo.programs import Api, DemoFailed, Interrupted, Signals
+from deploy.demo.programs import PARTITIONS, Api, DemoFailed, Interrupted, Signals
 from deploy.demo.screen import Screen
 from deploy.demo.sender import DEAD_LETTERS, Arrival, DeadLetter
 from deploy.demo.stage import Stage, set_up
@@ -138,7 +138,7 @@ def _story(screen: Screen, stage: Stage, groups: list[list[Case]], kept: bool) -
     for name, difference in (
         *checks.dead_letter_differences(cases, letters).items(),
         *checks.repeated(arrivals).items(),
-        *checks.queue_differences(stage.vhost, len(cases)).items(),
+        *checks.queue_differences(stage.vhost, len(cases), int(PARTITIONS)).items(),
     ):
         differences.setdefault(name, []).append(difference)
     return differences

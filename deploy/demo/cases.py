@@ -1,5 +1,6 @@
 """The demo's events: message bodies in files, and what each must end with."""
 
+import hashlib
 import itertools
 import json
 import re
@@ -38,6 +39,21 @@ class Case:
     def asks(self) -> str:
         """What the event asks for, in a few words."""
         return _in_words(self.body)
+
+    @property
+    def routing_key(self) -> str:
+        """The hash of the selected profile, as README tells senders to make it; values are ASCII.
+
+        With it the events of one profile come by one partition. An unreadable event has no profile.
+        """
+        try:
+            event = json.loads(self.body)
+        except ValueError:
+            return "unreadable"
+        event = event.get("data", event)
+        database = DATABASE[0] if event["database"] in DATABASE else event["database"]
+        parts = sorted(condition.lower() for condition in _conditions(event))
+        return hashlib.sha256("\n".join([str(database), *parts]).encode()).hexdigest()
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -87,18 +103,20 @@ def _in_words(body: bytes) -> str:
     words = "CloudEvent " if "specversion" in event else ""
     event = event.get("data", event) if words else event
     words += "all " if event.get("expect") == "many" else ""
-    words += _selection(event) + "".join(_FLAGS[flag] for flag in _FLAGS if event.get(flag))
+    words += " ".join(_conditions(event)) + "".join(
+        _FLAGS[flag] for flag in _FLAGS if event.get(flag)
+    )
     words += f": {_changes(event)}"
     if event.get("database") not in DATABASE:
         words += f", in {event.get('database')}"
     return words + "".join(f", {name}" for name in event.keys() - _EVENT_KEYS)
 
 
-def _selection(event: dict[str, Any]) -> str:
+def _conditions(event: dict[str, Any]) -> list[str]:
     where = event.get("where", {})
     if isinstance(where, dict):
-        where = [f"{name}=={_written(value)}" for name, value in where.items()]
-    return " ".join(where)
+        return [f"{name}=={_written(value)}" for name, value in where.items()]
+    return list(where)
 
 
 def _changes(event: dict[str, Any]) -> str:

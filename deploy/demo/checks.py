@@ -63,10 +63,11 @@ def repeated(arrivals: Iterable[Arrival]) -> dict[str, str]:
     return {name: f"{number} results, not 1" for name, number in count.items() if number > 1}
 
 
-def queue_differences(vhost: Vhost, events: int) -> dict[str, str]:
+def queue_differences(vhost: Vhost, events: int, partitions: int) -> dict[str, str]:
     """See that every event is acknowledged and has one result; to count may take a moment."""
     differences = {}
-    for queue, expected in ((EVENTS, 0), (RESULTS, events)):
+    numbered = [f"{EVENTS}.{number}" for number in range(partitions)] if partitions > 1 else []
+    for queue, expected in (*((queue, 0) for queue in [EVENTS, *numbered]), (RESULTS, events)):
         if not eventually(partial(_holds, vhost, queue, expected), 5):
             found = vhost.queue(queue)["messages"]
             differences[f"queue {queue}"] = f"it has {found} messages, not {expected}"

@@ -12,7 +12,15 @@ from deploy.demo.screen import Screen
 from deploy.demo.sender import RESULTS, Arrival
 from deploy.demo.stage import Stage
 
-_FOR_COMMANDS = ("AMQP_URL", "API_URL", "AUTH_URL", "ACCESS_TOKEN", "HTTP_HOST", "HTTP_PORT")
+_FOR_COMMANDS = (
+    "AMQP_URL",
+    "API_URL",
+    "AUTH_URL",
+    "ACCESS_TOKEN",
+    "HTTP_HOST",
+    "HTTP_PORT",
+    "PARTITIONS",
+)
 
 
 def tell_addresses(screen: Screen, stage: Stage, event: Path) -> None:

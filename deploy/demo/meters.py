@@ -13,6 +13,7 @@ _SHOWN = {
     "event_seconds": "mean",
     "api_requests": "call",
     "profiles_created": "",
+    "misrouted": "",
     "results_published": "",
     "dead_letters": "reason",
 }

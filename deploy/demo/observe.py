@@ -35,7 +35,7 @@ def start(folder: Path, service_url: str, vhost: Vhost) -> Prometheus:
     rules = own / "rules.yaml"
     rules.write_text(prometheus.rules_for(vhost.name))
     broker = vhost.broker
-    config = prometheus.example(rules, service_url, broker.prometheus_url, vhost.name)
+    config = prometheus.example(rules, [service_url], broker.prometheus_url, vhost.name)
     return Prometheus(own, config)
 
 

@@ -20,6 +20,7 @@ from tests.rabbitmq import ApiError, Broker, Node, Vhost, free_ports
 
 PREFIX = "PROFILE_SYNC_"
 TOKEN = "demo-token"  # noqa: S105 - the stand-in's
+PARTITIONS = os.environ.get(f"{PREFIX}PARTITIONS", "1")  # the only setting that comes from outside
 LATENCY = 0.02  # seconds of each call of the stand-in; a real API is farther away
 
 
@@ -166,6 +167,7 @@ class Service:
             "HTTP_PORT": str(port),
             "LOG_FORMAT": "text",
             "SECRETS_DIR": str(folder),
+            "PARTITIONS": PARTITIONS,
         }
         self.program = Program(["-m", "service", "run"], self.log_file, _environment(self.settings))
 

@@ -3,10 +3,8 @@
 They are somebody else's, so they use pika as it comes, and nothing of the service.
 """
 
-import hashlib
 import json
 import time
-import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -42,32 +40,6 @@ class DeadLetter:
     headers: dict[str, Any]
 
 
-def routing_key(body: bytes) -> str:
-    """Make the routing key of an event's profile: events that share it keep their order.
-
-    It is SHA-256 of the database and the conditions, in lower case and without accents. One
-    partition takes any routing key; what is no event has no profile.
-    """
-    try:
-        event = json.loads(body)
-        event = event.get("data", event)
-        where = event["where"]
-        if isinstance(where, dict):
-            where = [f"{name}=={value}" for name, value in where.items()]
-        parts = [
-            str(event["database"]).casefold(),
-            *sorted({_folded(condition) for condition in where}),
-        ]
-    except (ValueError, LookupError):
-        return "profile.update"
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _folded(text: str) -> str:
-    letters = unicodedata.normalize("NFKD", text)
-    return "".join(one for one in letters if not unicodedata.combining(one)).casefold()
-
-
 class Sender:
     """Publishes events and collects the results from a queue of its own.
 
@@ -99,7 +71,7 @@ class Sender:
         self._published[case.name] = time.monotonic()
         try:
             self._channel.basic_publish(
-                EVENTS, routing_key(case.body), case.body, properties, mandatory=True
+                EVENTS, case.routing_key, case.body, properties, mandatory=True
             )
         except (UnroutableError, NackError) as error:
             raise DemoFailed(f"RabbitMQ did not take {case.name}: {error}") from error

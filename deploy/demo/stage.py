@@ -12,6 +12,7 @@ from typing import TypeVar
 from deploy.demo import observe
 from deploy.demo.programs import (
     LATENCY,
+    PARTITIONS,
     Api,
     Service,
     Signals,
@@ -74,7 +75,8 @@ def set_up(
     plays = f"a stand-in, version {api.version}, {LATENCY * 1000:.0f} ms a call"
     with screen.step("API", f"{plays}, PUT gives {'its profiles' if api.lists else 'nothing'}"):
         standin.wait_listening()
-    with screen.step("service", "profile-sync run, a process of its own"):
+    shared = "" if PARTITIONS == "1" else f", {PARTITIONS} partitions"
+    with screen.step("service", f"profile-sync run, a process of its own{shared}"):
         service = start(lambda: Service(folder, vhost.amqp_url, standin.url, api.version))
         service.wait_ready()
     prometheus = None

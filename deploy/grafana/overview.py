@@ -1,20 +1,20 @@
 """The first row, for somebody woken up: is it flowing, how late, what is broken."""
 
 from deploy.grafana.panels import BAD, GOOD, WARNING, Bands, Graph, Panel, Tile
-from deploy.grafana.queries import Query, gained, hourly, of_queue, ours, rate
+from deploy.grafana.queries import EVENT_QUEUES, Query, gained, hourly, of_queue, ours, rate
 
 _PAUSES = f"max by (cause) ({ours('paused')})"
 _NO_PAUSE = f'label_replace(sum({_PAUSES}) == 0, "cause", "none", "", "")'
 # A counter that has never counted is not there yet; nor is one of a replica that does not answer.
 _NONE = f"sum(0 * {ours('build_info')})"
 _OLDEST = f"max({ours('oldest_event_seconds')})"
-_QUEUE = of_queue("messages", "$event_queue")
+_QUEUE = f"sum({of_queue('messages', EVENT_QUEUES)})"
 
 _TILES: list[Panel] = [
     Tile(
         title="Replicas",
-        text="Replicas whose metrics can be read. One works, the others stand by. With none, see "
-        "whether they run, and what /livez says.",
+        text="Replicas whose metrics can be read. One works, the others stand by; with PARTITIONS "
+        "above 1 all work. With none, see whether they run, and what /livez says.",
         query=Query(f"count({ours('build_info')}) or vector(0)", "replicas"),
         width=3,
         limits={0: BAD, 1: GOOD},
@@ -43,8 +43,8 @@ _TILES: list[Panel] = [
     Tile(
         title="In the event queue",
         text="Events that RabbitMQ has and nobody has acknowledged, those that a replica holds "
-        "among them. It is right also while events are back in the queue.",
-        query=Query(_QUEUE, "{{queue}}"),
+        "among them. It is right also while events are back in the queue. Of all partitions.",
+        query=Query(_QUEUE, "in the queue"),
         width=3,
         limits={0: GOOD, 1000: WARNING, 10000: BAD},
     ),

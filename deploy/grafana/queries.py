@@ -7,6 +7,8 @@ begins its counters at nothing, and those with labels only when they first count
 from typing import NamedTuple
 
 _REPLICAS = 'job="$job",instance=~"$instance"'
+# The event queue, and those of its partitions if there are any.
+EVENT_QUEUES = "$event_queue([.][0-9]+)?"
 # What a rate or an increase is taken over: Grafana makes it span two scrapes at the least.
 _STEP = "$__rate_interval"
 
@@ -63,12 +65,13 @@ def quantiles(name: str, matching: str = "") -> list[Query]:
 
 
 def of_queue(metric: str, queue: str) -> str:
-    """Ask RabbitMQ about a queue, whether /metrics/detailed or /metrics/per-object is scraped.
+    """Ask RabbitMQ about queues, whether /metrics/detailed or /metrics/per-object is scraped.
 
-    More than one node may tell of a queue: that which leads it tells the most.
+    `queue` is a regular expression. More than one node may tell of a queue: that which leads it
+    tells the most.
     """
     name = f'__name__=~"rabbitmq_(detailed_)?queue_{metric}"'
-    return f'max by (queue) ({{{name},vhost="$vhost",queue="{queue}"}})'
+    return f'max by (queue) ({{{name},vhost="$vhost",queue=~"{queue}"}})'
 
 
 def _by(labels: str) -> str:

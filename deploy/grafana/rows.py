@@ -6,6 +6,7 @@ from typing import NamedTuple
 from deploy.grafana.overview import OVERVIEW
 from deploy.grafana.panels import GOOD, Graph, Panel, Tile
 from deploy.grafana.queries import (
+    EVENT_QUEUES,
     Query,
     gained,
     hourly,
@@ -29,8 +30,8 @@ class Row(NamedTuple):
 
 
 def _of_all_queues(metric: str) -> list[Query]:
-    names = ("event_queue", "result_queue", "dead_letter_queue")
-    return [Query(of_queue(metric, f"${name}"), "{{queue}}") for name in names]
+    queues = (EVENT_QUEUES, "$result_queue", "$dead_letter_queue")
+    return [Query(of_queue(metric, queue), "{{queue}}") for queue in queues]
 
 
 _API: list[Panel] = [
@@ -185,13 +186,14 @@ _RABBITMQ: list[Panel] = [
     ),
     Graph(
         title="Messages unacknowledged, by queue",
-        text="Messages that a consumer holds. Of the event queue: up to PREFETCH.",
+        text="Messages that a consumer holds. Of the event queue: up to PREFETCH; of a partition: "
+        "up to PREFETCH divided by PARTITIONS.",
         queries=_of_all_queues("messages_unacked"),
         width=6,
     ),
     Graph(
         title="Consumers, by queue",
-        text="Of the event queue one for each replica, of which one works. None on the result "
+        text="Of the event queue, or of each partition, one or more: one works. None on the result "
         "queue: nobody reads the results.",
         queries=_of_all_queues("consumers"),
         width=6,
@@ -203,6 +205,31 @@ _RABBITMQ: list[Panel] = [
         queries=[Query(gained("broker_links", "instance"), _EACH)],
         bars=True,
         width=6,
+    ),
+]
+
+_PARTITIONS: list[Panel] = [
+    Graph(
+        title="Partitions at work, by replica",
+        text="Partitions that a replica takes events from. PARTITIONS divided by the replicas, "
+        "rounded up, is the most that it keeps; fewer while some have had no event yet. With one "
+        "queue: 1 for the replica that works.",
+        queries=[Query(ours("partitions_active"), _EACH)],
+        stacked=True,
+    ),
+    Graph(
+        title="Partitions handed over, by replica",
+        text="A few when a replica comes or goes. Again and again: replicas restart, or what "
+        "scales them goes up and down.",
+        queries=[Query(gained("partition_handovers", "instance"), _EACH)],
+        bars=True,
+    ),
+    Graph(
+        title="Misrouted events",
+        text="Events that had not the routing key of their profile: others of the same profile may "
+        "overtake them. Mend the sender; the log has the event_id of the first.",
+        queries=[Query(gained("misrouted"), "misrouted")],
+        bars=True,
     ),
 ]
 
@@ -261,5 +288,6 @@ ROWS = [
     Row("The API", _API),
     Row("Events", [*_TIMES, *_ENDINGS, *_PROFILES]),
     Row("RabbitMQ", _RABBITMQ),
+    Row("Partitions", _PARTITIONS),
     Row("Processes", _PROCESSES),
 ]

@@ -17,8 +17,14 @@ FOLDER = ROOT / "deploy" / "kubernetes"
 OVERLAYS = sorted(path.parent.name for path in FOLDER.glob("overlays/*/kustomization.yaml"))
 COMPONENTS = sorted(path.parent.name for path in FOLDER.glob("components/*/kustomization.yaml"))
 ALL = "all components"
-# Each overlay, the base with each component, and the base with all of them.
-RENDERINGS = [*OVERLAYS, *COMPONENTS, ALL]
+PARTITIONED = "all components, with partitions"
+# What can be used together: there is one thing only that sets the number of replicas.
+_TOGETHER = {
+    ALL: [name for name in COMPONENTS if "partitions" not in name],
+    PARTITIONED: [name for name in COMPONENTS if name != "scale-to-zero"],
+}
+# Each overlay, the base with each component, and the base with all that go together.
+RENDERINGS = [*OVERLAYS, *COMPONENTS, *_TOGETHER]
 
 Manifest = Mapping[str, Any]
 
@@ -27,7 +33,7 @@ def rendered(name: str) -> list[Manifest]:
     """Render what goes by a name of RENDERINGS."""
     if name in OVERLAYS:
         return overlay(name)
-    return with_components(*(COMPONENTS if name == ALL else [name]))
+    return with_components(*_TOGETHER.get(name, [name]))
 
 
 @cache
@@ -57,9 +63,15 @@ def of_kind(manifests: Iterable[Manifest], kind: str) -> dict[str, Manifest]:
 
 def settings(manifests: Iterable[Manifest]) -> dict[str, str]:
     """Give the settings that the service's container gets, by variable."""
-    (only,) = of_kind(manifests, "ConfigMap").values()
-    data: dict[str, str] = only["data"]
+    data: dict[str, str] = configuration(manifests)["data"]
     return data
+
+
+def configuration(manifests: Iterable[Manifest]) -> Manifest:
+    """Give the ConfigMap of the service's settings, whose name ends with a hash."""
+    found = of_kind(manifests, "ConfigMap").items()
+    (only,) = (one for name, one in found if name.startswith("profile-sync-"))
+    return only
 
 
 def deployment(manifests: Iterable[Manifest]) -> Manifest:

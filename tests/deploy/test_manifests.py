@@ -15,9 +15,11 @@ from tests.alerts import alerts, read
 from tests.deploy.manifests import (
     ALL,
     FOLDER,
+    PARTITIONED,
     RENDERINGS,
     ROOT,
     Manifest,
+    configuration,
     deployment,
     of_kind,
     overlay,
@@ -67,7 +69,7 @@ def test_every_setting_exists(rendering: str) -> None:
         assert name.removeprefix(PREFIX).lower() in Settings.model_fields
 
 
-@pytest.mark.parametrize("rendering", ["production", "development", ALL])
+@pytest.mark.parametrize("rendering", ["production", "development", ALL, PARTITIONED])
 def test_the_service_takes_the_settings(
     rendering: str, monkeypatch: pytest.MonkeyPatch, files_of_tls: dict[str, str]
 ) -> None:
@@ -156,7 +158,7 @@ def test_new_replicas_come_before_old_ones_go(rendering: str) -> None:
 
 @every_rendering
 def test_changed_settings_roll_the_replicas(rendering: str) -> None:
-    (name,) = of_kind(rendered(rendering), "ConfigMap")
+    name = configuration(rendered(rendering))["metadata"]["name"]
     assert re.fullmatch(r"profile-sync-[a-z0-9]{10}", name)
     assert container(rendering)["envFrom"] == [{"configMapRef": {"name": name}}]
 
@@ -238,6 +240,18 @@ def test_rabbitmq_is_the_same_in_development_and_in_compose() -> None:
     assert image == compose.service("rabbitmq")["image"]
 
 
+def test_rabbitmq_has_the_same_plugins_in_development_and_in_compose() -> None:
+    maps = of_kind(overlay("development"), "ConfigMap")
+    (name,) = (name for name in maps if name.startswith("rabbitmq-"))
+    given = compose.document()["configs"]["plugins"]["content"]
+    assert maps[name]["data"] == {"enabled_plugins": given.strip()}
+    broker = of_kind(overlay("development"), "Deployment")["rabbitmq"]["spec"]["template"]["spec"]
+    assert {"name": "plugins", "configMap": {"name": name}} in broker["volumes"]
+    (mount,) = (one for one in broker["containers"][0]["volumeMounts"] if one["name"] == "plugins")
+    assert (mount["subPath"], mount["readOnly"]) == ("enabled_plugins", True)
+    assert mount["mountPath"] == compose.service("rabbitmq")["configs"][0]["target"]
+
+
 def test_two_replicas_run_in_production_and_one_in_development() -> None:
     assert deployment(overlay("production"))["replicas"] == 2
     assert deployment(overlay("development"))["replicas"] == 1
@@ -305,8 +319,49 @@ def test_with_nothing_to_do_nothing_runs_and_else_two_do() -> None:
     assert scaled["scaleTargetRef"]["name"] in of_kind(rendered(ALL), "Deployment")
 
 
-def test_a_scaled_deployment_has_no_number_of_its_own() -> None:
-    assert "replicas" not in deployment(with_components("scale-to-zero"))
+@pytest.mark.parametrize("rendering", [ALL, PARTITIONED])
+def test_a_scaled_deployment_has_no_number_of_its_own(rendering: str) -> None:
+    assert "replicas" not in deployment(rendered(rendering))
+
+
+def test_every_replica_has_partitions_and_another_takes_over_where_there_are_partitions() -> None:
+    manifests = with_components("partitions")
+    replicas = deployment(manifests)["replicas"]
+    assert 2 <= replicas <= number(manifests, "PARTITIONS")
+    assert number(manifests, "PARTITIONS") % replicas == 0
+    budget = of_kind(manifests, "PodDisruptionBudget")["profile-sync"]["spec"]
+    assert budget["maxUnavailable"] < replicas
+    spread = pod(manifests)["topologySpreadConstraints"]
+    assert spread == pod(with_components("rabbitmq-tls"))["topologySpreadConstraints"]
+
+
+def test_as_many_replicas_as_the_events_of_all_partitions_need() -> None:
+    scaled = of_kind(rendered(PARTITIONED), "ScaledObject")["profile-sync"]["spec"]
+    assert 2 == scaled["minReplicaCount"] < scaled["maxReplicaCount"]
+    assert scaled["maxReplicaCount"] == number(rendered(PARTITIONED), "PARTITIONS")
+    assert scaled["fallback"]["replicas"] == deployment(with_components("partitions"))["replicas"]
+    assert "idleReplicaCount" not in scaled
+    (trigger,) = scaled["triggers"]
+    asked = trigger["metadata"]
+    assert (asked["useRegex"], asked["operation"], asked["mode"]) == ("true", "sum", "QueueLength")
+    assert asked["protocol"] == "http"
+    assert asked["excludeUnacknowledged"] == "false"
+
+
+def test_the_number_of_replicas_changes_in_one_step_and_not_for_a_moment() -> None:
+    scaled = of_kind(rendered(PARTITIONED), "ScaledObject")["profile-sync"]["spec"]
+    behavior = scaled["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    for way, seconds in (("scaleUp", 60), ("scaleDown", 900)):
+        assert behavior[way]["stabilizationWindowSeconds"] >= seconds
+        (policy,) = behavior[way]["policies"]
+        assert (policy["type"], policy["value"]) == ("Pods", scaled["maxReplicaCount"])
+
+
+def test_one_queue_and_partitions_are_scaled_by_the_same_secret() -> None:
+    one, several = (
+        of_kind(rendered(rendering), "TriggerAuthentication") for rendering in (ALL, PARTITIONED)
+    )
+    assert one == several
 
 
 def test_nothing_running_is_no_alarm_while_it_is_scaled_to_zero() -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import yaml  # type: ignore[import-untyped] # as in tests.alerts
 
+from service.conditions import EQUAL, Condition, routing_key, selection_key
 from tests import prometheus
 from tests.alerts import shortened
 from tests.campaign.proxy import Proxy
@@ -31,9 +32,14 @@ _REFUSED: Mapping[str, Any] = {"status": 400, "message": "No", "method": "PUT"}
 
 
 class Stage:
-    """What runs, and the ways between: `wire` to RabbitMQ, `eye` from Prometheus to RabbitMQ."""
+    """What runs, and the ways between: `wire` to RabbitMQ, `eye` from Prometheus to RabbitMQ.
 
-    def __init__(self, vhost: Vhost, node: Node, folder: Path, stack: ExitStack) -> None:
+    There is one replica, `service`; Prometheus looks for as many as there are partitions.
+    """
+
+    def __init__(
+        self, vhost: Vhost, node: Node, folder: Path, stack: ExitStack, partitions: int = 1
+    ) -> None:
         self.node = node
         self._folder = folder
         self._services = 0
@@ -47,18 +53,19 @@ class Stage:
             "AMQP_URL": by_wire.geturl(),
             "API_URL": f"{self.api.url}/v2",
             "ACCESS_TOKEN": _TOKEN,
-            "HTTP_PORT": str(free_ports(1)[0]),
             "HOLD_TIMEOUT": "1",
             "RETRY_BASE": "0.2",
             "RETRY_MAX": "2",
+            "PARTITIONS": str(partitions),
         }
+        self._ports = free_ports(partitions)
         self.service = self.serve()
         stack.callback(self._kill_service)
         self.mail = Mail(f"{vhost.amqp_url}?heartbeat=0")
         stack.callback(self.mail.close)
         config = prometheus.example(
             self._rules(vhost),
-            self.service.http_url,
+            [f"http://127.0.0.1:{port}" for port in self._ports],
             f"http://127.0.0.1:{self.eye.port}",
             vhost.name,
         )
@@ -71,25 +78,29 @@ class Stage:
 
     def serve(self, **more: str) -> Service:
         """Start the service, and wait until it is ready."""
-        self._services += 1
-        settings = {
-            f"PROFILE_SYNC_{name}": value for name, value in {**self._settings, **more}.items()
-        }
-        self.service = Service(settings, self._folder / f"service-{self._services}.log")
-        self.service.wait_ready()
+        self.service = self._start(0, **more)
         return self.service
 
+    @contextmanager
+    def another(self, **more: str) -> Iterator[None]:
+        """Run a second replica."""
+        replica = self._start(1, **more)
+        try:
+            yield
+        finally:
+            replica.kill()
+
     def send(self, *keys: object, **more: Any) -> None:
-        """Send an update of each key."""
+        """Send an update of each key, by the key's partition."""
         for key in keys:
-            self.mail.send(
-                {
-                    "database": 1234,
-                    "where": {"customerid": f"{key}"},
-                    "fields": {"firstname": "John"},
-                    **more,
-                }
-            )
+            condition = Condition("customerid", EQUAL, f"{key}")
+            event = {
+                "database": 1234,
+                "where": {"customerid": f"{key}"},
+                "fields": {"firstname": "John"},
+                **more,
+            }
+            self.mail.send(event, routing_key=routing_key(selection_key("1234", [condition])))
 
     def finish(self, *keys: object, **more: Any) -> None:
         """Send an update of each key, and wait until they have ended."""
@@ -100,6 +111,14 @@ class Stage:
     def fired(self, alert: str, since: float) -> bool:
         """Tell whether an alert has fired since an instant of the monotonic clock."""
         return self.source.has_fired(alert, time.monotonic() - since)
+
+    def _start(self, place: int, **more: str) -> Service:
+        self._services += 1
+        given = {**self._settings, "HTTP_PORT": str(self._ports[place]), **more}
+        settings = {f"PROFILE_SYNC_{name}": value for name, value in given.items()}
+        started = Service(settings, self._folder / f"service-{self._services}.log")
+        started.wait_ready()
+        return started
 
     def _kill_service(self) -> None:
         self.service.kill()
@@ -150,7 +169,7 @@ def _the_api_hangs(stage: Stage) -> Iterator[None]:
     try:
         # All are of one key: its calls are so few that they make no outage.
         stage.send(*["one"] * 1100)
-        _await(lambda: stage.fired("ProfileSyncEventsLate", since), "ProfileSyncEventsLate")
+        await_alert(lambda: stage.fired("ProfileSyncEventsLate", since), "ProfileSyncEventsLate")
         stage.send(*["one"] * 300)
         yield
     finally:
@@ -258,7 +277,9 @@ def _no_selection_and_then_no_service(stage: Stage) -> Iterator[None]:
     try:
         stage.send("guard", where={"email": "john@example.com"})
         wait_for(lambda: readiness(stage.service) == (503, "selection-guard"), "the guard")
-        _await(lambda: stage.fired("ProfileSyncSelectionGuard", since), "ProfileSyncSelectionGuard")
+        await_alert(
+            lambda: stage.fired("ProfileSyncSelectionGuard", since), "ProfileSyncSelectionGuard"
+        )
         assert stage.service.terminate() == 0
         yield
     finally:
@@ -331,7 +352,8 @@ def watch(stage: Stage, troubles: tuple[Trouble, ...]) -> None:
     _await_all(named, lambda alert: stage.source.alerts()[alert] != "firing", "cleared", _CLEAR)
 
 
-def _await(true: Callable[[], bool], alert: str) -> None:
+def await_alert(true: Callable[[], bool], alert: str) -> None:
+    """Wait until an alert has fired."""
     wait_for(true, f"that {alert} fires", _FIRE)
 
 

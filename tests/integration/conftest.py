@@ -82,12 +82,14 @@ class Mail:
         self.channel: BlockingChannel = self._connection.channel()
         self._sender: BlockingChannel = self._connection.channel()
 
-    def send(self, *events: Mapping[str, Any] | bytes, **properties: Any) -> None:
+    def send(
+        self, *events: Mapping[str, Any] | bytes, routing_key: str = "test", **properties: Any
+    ) -> None:
         """Publish events, persistent; bytes go as they are. All are in the queue afterwards."""
         for event in events:
             body = event if isinstance(event, bytes) else json.dumps(event).encode()
             written = pika.BasicProperties(delivery_mode=2, **properties)  # type: ignore[no-untyped-call]
-            self._sender.basic_publish(EVENTS, "test", body, written)
+            self._sender.basic_publish(EVENTS, routing_key, body, written)
         # A round trip on the same channel: RabbitMQ has routed what came before it.
         self._sender.queue_declare(EVENTS, passive=True)
 

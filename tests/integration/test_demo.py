@@ -140,9 +140,12 @@ def test_shows_the_same_whatever_api_it_is(
     run.assert_nothing_left()
 
 
-def test_shows_the_updates_of_one_profile_in_their_order(demo: Start) -> None:
-    run = demo()
+@pytest.mark.parametrize("partitions", ["1", "4"])
+def test_shows_the_updates_of_one_profile_in_their_order(demo: Start, partitions: str) -> None:
+    run = demo(PROFILE_SYNC_PARTITIONS=partitions)
     assert run.exit_code() == 0, run.output
+    assert (f"{partitions} partitions" in run.output) is (partitions != "1")
+    assert re.search(r"misrouted_total +.*: 0$", run.output, re.MULTILINE)
     written = re.findall(r"^  07.*→ updated +profile 2 city=(\w+)", run.output, re.MULTILINE)
     assert written == ["Haarlem", "Leiden", "Zwolle"]
     assert "the API got them in this order" in run.output

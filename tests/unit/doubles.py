@@ -16,6 +16,7 @@ from service.messages import Message
 from service.metrics import Metrics
 from service.profiles import Answer, Call, CallName, Response
 from service.settings import Settings
+from service.subscription import Subscription
 from service.tracing import Tracing
 from service.transport import CUT
 
@@ -87,6 +88,16 @@ class FakeLink(Link):
             future.set_exception(LinkLost("cut"))
 
 
+class FakeSubscription(Subscription):
+    """Nothing but an entry in a journal when it is closed."""
+
+    def __init__(self, journal: list[str]) -> None:
+        self.journal = journal
+
+    async def close(self) -> None:
+        self.journal.append("close")
+
+
 Script = Answer | Exception
 
 
@@ -108,11 +119,15 @@ class FakeCopernica(Copernica):
         self.reply("get-identity", response(200, b'{"id": "1"}'))
         self.seconds = 1.0
         self.turns = 0.0
+        self.shares: list[float] = []
         self.running = 0
         self.most_running = 0
 
     async def turn(self) -> None:
         await asyncio.sleep(self.turns)
+
+    def share(self, part: float) -> None:
+        self.shares.append(part)
 
     def reread_token(self) -> bool:
         return False

@@ -120,6 +120,13 @@ def test_grafana_has_the_dashboard_and_prometheus() -> None:
 
 def test_every_inline_file_lies_where_grafana_looks() -> None:
     given = {one["source"]: one["target"] for one in service("grafana")["configs"]}
-    assert set(given) == set(document()["configs"])
+    assert set(given) == set(document()["configs"]) - {"plugins"}
     for kind, target in given.items():
         assert re.fullmatch(rf"/etc/grafana/provisioning/{kind}/[\w-]+\.yaml", target)
+
+
+def test_rabbitmq_can_have_partitions() -> None:
+    (given,) = service("rabbitmq")["configs"]
+    assert given == {"source": "plugins", "target": "/etc/rabbitmq/enabled_plugins"}
+    plugins = document()["configs"]["plugins"]["content"].strip()
+    assert plugins == "[rabbitmq_management,rabbitmq_prometheus,rabbitmq_sharding]."

@@ -550,4 +550,4 @@ class TestRate:
     ("rate", "most", "slots"), [(None, 32, 32), (100, 32, 32), (2, 32, 10), (0.1, 32, 1)]
 )
 def test_few_calls_wait_for_their_turn(rate: float | None, most: int, slots: int) -> None:
-    assert settings(rate_limit=rate, max_in_flight=most).slots == slots
+    assert settings(rate_limit=rate, max_in_flight=most).slots() == slots

@@ -24,6 +24,9 @@ CONTRACT = {
     "broker_links": ("counter", ()),
     "sleeping_events": ("gauge", ()),
     "stale_replays": ("counter", ()),
+    "partitions_active": ("gauge", ()),
+    "partition_handovers": ("counter", ()),
+    "misrouted": ("counter", ()),
     "paused": ("gauge", ("cause",)),
     "build_info": ("gauge", ("version",)),
 }
@@ -52,17 +55,15 @@ def test_two_do_not_share_anything() -> None:
     assert other.registry.get_sample_value("profile_sync_events_received_total") == 0
 
 
-def test_asks_for_what_a_link_holds_at_each_scrape() -> None:
+def test_asks_for_what_waits_at_each_scrape() -> None:
     metrics = Metrics()
     lanes, ages = iter([1, 2]), iter([3.0, 4.0])
-    metrics.watch_link(lambda: next(lanes), lambda: 5, lambda: next(ages))
+    metrics.watch_work(lambda: next(lanes), lambda: 5, lambda: next(ages), lambda: 1)
     for lane, age in ((1, 3), (2, 4)):
         page = metrics.page("")[0].decode()
         assert f"profile_sync_lanes {lane}.0\n" in page
         assert "profile_sync_sleeping_events 5.0\n" in page
         assert f"profile_sync_oldest_event_seconds {age}.0\n" in page
-    metrics.forget_link()
-    assert "profile_sync_lanes 0.0\n" in metrics.page("")[0].decode()
 
 
 @pytest.mark.parametrize(

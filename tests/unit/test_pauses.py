@@ -149,11 +149,12 @@ def test_no_call_starts_in_any_pause(pause: Pause) -> None:
     assert pauses.may_call(0, 0)
 
 
-def test_tells_its_listener_of_each_beginning_and_end() -> None:
-    pauses, told = Pauses(32), []
-    pauses.listener = lambda: told.append(list(pauses.of_the_api))
+def test_tells_its_listeners_of_each_beginning_and_end() -> None:
+    pauses, told, also = Pauses(32), [], []
+    pauses.listeners.append(lambda: told.append(list(pauses.of_the_api)))
+    pauses.listeners.append(lambda: also.append(list(pauses.of_the_api)))
     failing(pauses, 7)
     pauses.try_again(0)
     pauses.try_again(0)
     pauses.end("token")
-    assert told == [["outage"], []]
+    assert told == also == [["outage"], []]

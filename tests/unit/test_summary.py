@@ -41,7 +41,7 @@ def test_it_tells_what_has_happened_since_the_one_before(metrics: Metrics) -> No
 
 
 def test_it_tells_what_waits_and_what_is_paused(metrics: Metrics) -> None:
-    metrics.watch_link(lambda: 2, lambda: 1, lambda: 7.26)
+    metrics.watch_work(lambda: 2, lambda: 1, lambda: 7.26, lambda: 1)
     with capture_logs() as lines:
         Summary(metrics, lambda: ["outage", "blocked"]).write()
     (line,) = lines
@@ -50,7 +50,7 @@ def test_it_tells_what_waits_and_what_is_paused(metrics: Metrics) -> None:
 
 
 async def test_it_comes_once_a_minute(metrics: Metrics) -> None:
-    metrics.watch_link(lambda: 1, lambda: 0, lambda: 0)
+    metrics.watch_work(lambda: 1, lambda: 0, lambda: 0, lambda: 1)
     with capture_logs() as lines:
         task = asyncio.get_running_loop().create_task(Summary(metrics, list).each_minute())
         await asyncio.sleep(185)

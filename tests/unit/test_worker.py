@@ -800,7 +800,7 @@ async def test_a_look_that_the_token_is_refused_for_gives_the_link_up() -> None:
     world.api.reply("get-identity", error("Invalid access token"))
     world.deliver(event(create=True))
     await world.pass_time()
-    assert world.worker.given_up.result() == "token"
+    assert world.patience.given_up.result() == "token"
     assert world.methods == ["PUT", "GET"]
 
 

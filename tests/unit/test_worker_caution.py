@@ -296,7 +296,7 @@ class TestTrip:
         world.api.answers.append(OTHER)
         world.deliver(event())
         await world.pass_time()
-        assert world.worker.given_up.result() == "selection-guard"
+        assert world.patience.given_up.result() == "selection-guard"
         assert world.pauses.why_not_ready() == "selection-guard"
         (result,) = world.results  # it was written: left to the queue, it would be again
         assert (result["outcome"], result["profiles"]) == ("updated", [])
@@ -349,7 +349,7 @@ class TestTrip:
         world.deliver_keys("1", "2")
         world.deliver(event(database=5, where={"birthday": "2020-01-01"}))
         await world.pass_time()
-        assert world.worker.given_up.result() == "selection-guard"
+        assert world.patience.given_up.result() == "selection-guard"
         assert len(world.puts) <= 1  # the other database's, which came through before
 
 
@@ -421,7 +421,7 @@ class TestAdmission:
         world.deliver(event(fields={"age": "12abc"}))
         await world.pass_time(3)
         assert world.pauses.why_not_ready() == "token"
-        assert world.worker.given_up.result() == "token"
+        assert world.patience.given_up.result() == "token"
         await world.pass_time()
         assert world.results == []
 

@@ -63,7 +63,7 @@ class TestOutage:
         world.api.reply("put-profiles", DOWN)
         world.deliver_keys(*keys(*range(50)))
         await world.pass_time(600)
-        assert not world.worker.given_up.done()
+        assert not world.patience.given_up.done()
         # As seldom as other retries, in the end: up to a minute.
         assert 8 < len(world.puts) - 32 < 30
         assert world.results == []
@@ -74,9 +74,9 @@ class TestOutage:
         world.api.reply("get-identity", DOWN)
         world.deliver_keys(*keys(*range(5)))
         await world.pass_time(29)
-        assert not world.worker.given_up.done()
+        assert not world.patience.given_up.done()
         await world.pass_time(10)
-        assert world.worker.given_up.result() == "outage"
+        assert world.patience.given_up.result() == "outage"
 
     async def test_that_is_short_gives_up_nothing(self) -> None:
         world = World(hold_timeout=30)
@@ -88,7 +88,7 @@ class TestOutage:
             world.api.reply("get-identity", FINE)
             world.api.reply("put-profiles", FINE)
             await world.pass_time(20)
-        assert not world.worker.given_up.done()
+        assert not world.patience.given_up.done()
         assert len(world.results) == 25
 
     async def test_of_one_event_alone_is_none(self) -> None:
@@ -97,7 +97,7 @@ class TestOutage:
         world.deliver_keys("1")
         await world.pass_time(10_000)
         assert world.results == []
-        assert not world.worker.given_up.done()
+        assert not world.patience.given_up.done()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ async def test_gives_the_link_up_at_once_when_somebody_must_mend_something(
     world.api.reply("get-identity", answer)
     world.deliver_keys(*keys(*range(40)))
     await world.pass_time(3)
-    assert world.worker.given_up.result() == cause
+    assert world.patience.given_up.result() == cause
     assert world.pauses.why_not_ready() == cause
     await world.pass_time()
     assert len(world.puts) == 32
@@ -128,10 +128,10 @@ async def test_gives_no_link_up_for_an_update_that_alone_is_refused_like_that() 
     world = World(fake=Forbidden)
     world.deliver_keys("bad", *keys(*range(100)))
     await world.pass_time()
-    assert not world.worker.given_up.done()
+    assert not world.patience.given_up.done()
     assert len(world.results) == 100
     await world.pass_time(36_000)
-    assert not world.worker.given_up.done()
+    assert not world.patience.given_up.done()
     assert world.pauses.why_not_ready() in ("token", None)
 
 

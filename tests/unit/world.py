@@ -10,8 +10,10 @@ from service.catalogues import Catalogues
 from service.copernica import Copernica
 from service.messages import Delivery, Message, Properties
 from service.metrics import Metrics
+from service.patience import Patience
 from service.pauses import Pauses
 from service.probe import Probe
+from service.routes import Routes
 from service.settings import Settings
 from service.tracing import Tracing
 from service.worker import Shared, Worker
@@ -39,18 +41,26 @@ class World:
         self.journal: list[str] = []
         self.settings = settings(**{"field_check": "off", **values})
         self.metrics = Metrics()
-        self.pauses = pauses or Pauses(self.settings.slots)
+        self.pauses = pauses or Pauses(self.settings.slots())
         self.acknowledged = asyncio.Event()
         self.link = FakeLink(self.journal)
         self.api = fake(self.journal)
         copernica = api(self.settings, self.metrics) if api else self.api
         catalogues = Catalogues(copernica, self.settings.field_cache_seconds)
-        probe = Probe(self.settings, copernica, self.pauses)
+        routes = Routes(self.settings.partitions, self.metrics)
         shared = Shared(
-            self.settings, copernica, catalogues, self.metrics, self.pauses, probe, tracing
+            self.settings, copernica, catalogues, self.metrics, self.pauses, routes, tracing
         )
-        self.worker = Worker(shared, self.link, carried)
+        self.worker = Worker(shared, self.link, "profile-sync.events", carried)
         self.worker.consuming()
+        probe = Probe(self.settings, copernica, self.pauses)
+        self.patience = Patience(self.pauses, probe, self.settings.hold_timeout)
+        self.metrics.watch_work(
+            lambda: self.worker.lanes,
+            lambda: self.worker.sleeping,
+            lambda: self.worker.oldest_event_seconds,
+            lambda: 1,
+        )
 
     def deliver(self, content: object, *, redelivered: bool = False, **properties: Any) -> None:
         self.worker.receive(

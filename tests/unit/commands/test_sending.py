@@ -1,15 +1,11 @@
-import itertools
 from pathlib import Path
 
 import pytest
 
-from deploy.demo import sender
-from deploy.demo.cases import read as read_cases
 from service.commands.sending import Found, key_of, read, remainder
 from service.conditions import routing_key
 from tests.unit.samples import body, event, update
 
-DEMO = Path(sender.__file__).parent / "events"
 ONE, OTHER = b'{"id": "1"}', b'{"id": "2", "fields": {"age": 1.50}}'
 
 
@@ -54,20 +50,6 @@ def test_the_routing_key_is_that_of_the_profile() -> None:
     assert key == routing_key(update().key)
     assert key == key_of(body(event(fields={"age": 5}, id="other")), 1000)
     assert key != key_of(body(event(where={"customerid": "4568"})), 1000)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        *(case.body for case in itertools.chain(*read_cases(DEMO)) if case.outcome != "rejected"),
-        body(event(database="Künden", where={"B": "Zoë", "a": "1"})),
-        body(event(where=["age>=18", "Country==NL", "age>=18"], expect="many")),
-    ],
-)
-def test_senders_without_our_code_make_the_same(content: bytes) -> None:
-    key = key_of(content, 100_000)
-    assert len(key) == 64
-    assert sender.routing_key(content) == key
 
 
 @pytest.mark.parametrize("content", [b"broken", b"{}", body(event(where={})), b"x" * 1001])
