@@ -19,6 +19,7 @@ COLUMNS = {
     "calls": "calls",
     "saved": "% of calls saved",
     "broker": "RabbitMQ's CPU",
+    "idle": "% of the machine idle",
     "p50": "p50 ms",
     "p99": "p99 ms",
     "consuming": "s to the first consumer",

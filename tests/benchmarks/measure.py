@@ -15,7 +15,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from tests.benchmarks.contenders import OURS, Contender, Load, Place
 from tests.benchmarks.figures import Measured, percentile
-from tests.benchmarks.gauges import cpu_seconds, memory_mb
+from tests.benchmarks.gauges import cores, cpu_seconds, idle_seconds, memory_mb
 from tests.benchmarks.peers.contract import Loop
 from tests.benchmarks.queues import PERSISTENT, Queues, even, event, fresh, last_name, skewed
 from tests.benchmarks.rig import Rig
@@ -80,6 +80,7 @@ def between(first: "Look", last: "Look", load: Load) -> Measured:
         "cpu": (last.cpu - first.cpu) / events * 1e6,
         "broker": (last.broker_cpu - first.broker_cpu) / events * 1e6,
         "rate": rate,
+        "idle": 100 * (last.idle - first.idle) / (last.at - first.at) / cores(),
         "share": 100 * rate * load.delay / load.in_flight,
     }
 
@@ -92,6 +93,7 @@ class Look:
     at: float
     cpu: float
     broker_cpu: float
+    idle: float
 
 
 def look(
@@ -108,7 +110,8 @@ def look(
 
     programs[0].wait_until(have_come, f"at {results} results", within, _POLL)
     cpu = sum(cpu_seconds(each.process.pid) for each in programs)
-    return Look(found, time.perf_counter(), cpu, cpu_seconds(rig.node.pid))
+    broker_cpu = cpu_seconds(rig.node.pid)
+    return Look(found, time.perf_counter(), cpu, broker_cpu, idle_seconds())
 
 
 def trickle(
