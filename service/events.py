@@ -264,7 +264,9 @@ class Event(BaseModel):
         alias="async",
         description="The API answers at once and works on in the background",
     )
-    coalesce: bool = Field(default=True, description="Kept for later, without effect now")
+    coalesce: bool = Field(
+        default=True, description="May share a call with other events of its profile"
+    )
     fields: Annotated[
         dict[str, str], BeforeValidator(read_fields), WithJsonSchema(shapes.FIELDS)
     ] = Field(

@@ -26,16 +26,16 @@ from pydantic_settings import (
 )
 
 from service import addresses, kinds, proxies, tls
-from service.environment import DEFAULT_SECRETS_DIR, PREFIX, unknown_variables, useless_secrets
+from service.environment import (
+    DEFAULT_SECRETS_DIR,
+    PREFIX,
+    fault_in_words,
+    unknown_variables,
+    useless_secrets,
+)
 from service.kinds import File, Name, Seconds
 
 _LONGEST_TURN = 5.0  # seconds
-_WORDS = {
-    "bool_parsing": "must be true or false",
-    "float_parsing": "must be a number",
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-}
 
 
 class WrongSettings(Exception):
@@ -187,6 +187,14 @@ class Settings(BaseSettings):
         default="auto",
         description="Read the profiles with a GET when the answer has none (each call is billed)",
     )
+    coalesce: Annotated[Literal["off", "in-flight"], BeforeValidator(kinds.lower)] = Field(
+        default="off",
+        description="in-flight: what waits for a profile when its turn comes goes with one call; "
+        "what is given up for it: see below",
+    )
+    coalesce_max: Annotated[int, Field(ge=2, le=1000)] = Field(
+        default=100, description="Events in one call, at most"
+    )
     field_check: Annotated[Literal["strict", "names", "off"], BeforeValidator(kinds.lower)] = Field(
         default="strict",
         description="Check events against the database's list of fields: names and values, names "
@@ -328,7 +336,7 @@ class Settings(BaseSettings):
         try:
             settings = cls(**defaults)
         except ValidationError as error:
-            faults += [_fault(fault) for fault in error.errors(include_url=False)]
+            faults += [fault_in_words(fault) for fault in error.errors(include_url=False)]
         except SettingsError as error:
             named = re.search(r'field "(\w+)"', str(error))
             name = named[1] if named else "secrets_dir"
@@ -389,17 +397,3 @@ class Settings(BaseSettings):
         passwords = {unquote(urlsplit(url).password or "") for url in self.amqp_urls}
         passwords |= proxies.passwords(*self.called)
         return [self.access_token.get_secret_value(), *(p for p in passwords if len(p) > 5)]
-
-
-def _fault(fault: Any) -> str:
-    name = PREFIX + str(fault["loc"][0]).upper()
-    if fault["type"] in _WORDS:
-        return f"{name}: {_WORDS[fault['type']]}"
-    if fault["type"] == "missing":
-        return f"{name}: is required; set it, or put it in the file {fault['loc'][0]!s} of " + (
-            f"{PREFIX}SECRETS_DIR"
-        )
-    if fault["type"] == "literal_error":
-        return f"{name}: must be {fault['ctx']['expected']}"
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    return f"{name}: {message[0].lower()}{message[1:]}"
