@@ -11,14 +11,15 @@ import pytest
 
 from service.broker import Unroutable
 from service.profiles import NoResponse
-from tests.unit.doubles import FakeCopernica, error, listing, profiles, response
+from tests.unit.doubles import CatalogueCopernica, FakeCopernica, error, listing, profiles, response
 from tests.unit.samples import event, profile
 from tests.unit.world import World
 
 DOWN = response(503)
 FINE = profiles({"ID": "1"})
 NO_ANSWER = NoResponse("no-answer", "timeout")
-OTHER = profiles(profile(database="77"))
+OTHER = profiles(profile(fields={"customerid": "9999"}))
+CROWD = profiles(*(profile(number, fields={"customerid": "1"}) for number in range(11)))
 CREATE = {"create": True}
 SLOW = 20  # AMBIGUOUS_WAIT, seconds
 
@@ -213,7 +214,7 @@ class TestOutcome:
     async def test_of_a_strange_answer_is_that_of_each_alone(self) -> None:
         alone, shared = World(), world()
         for one, names in ((alone, "a"), (shared, "ab")):
-            one.api.answers.append(OTHER)
+            one.api.answers.append(CROWD)
             deliver(one, *names)
             await one.pass_time()
             assert one.pauses.serious == "selection-guard"
@@ -222,9 +223,9 @@ class TestOutcome:
         assert shared.journal.count("ack") == 2
 
     async def test_of_strange_profiles_before_a_put_is_none(self) -> None:
-        shared = world()
+        shared = world(fake=CatalogueCopernica, field_check="strict")
         shared.api.answers.extend([NO_ANSWER, OTHER])
-        deliver(shared, "a", "b", **CREATE)
+        deliver(shared, "a", "b", fields={"firstname": "John"}, **CREATE)
         await shared.pass_time()
         assert shared.pauses.serious == "selection-guard"
         assert shared.results == []
@@ -407,10 +408,9 @@ class TestRefusal:
         assert not shared.pauses
 
     async def test_that_comes_from_a_look_is_that_of_each(self) -> None:
-        crowd = profiles(*(profile(n, fields={"customerid": "1"}) for n in range(11)))
         shared = world()
         shared.api.answers.append(NO_ANSWER)
-        shared.api.reply("get-profiles", crowd)
+        shared.api.reply("get-profiles", CROWD)
         deliver(shared, "a", "b", **CREATE)
         await shared.pass_time()
         assert told(shared, "outcome", "reason") == [("rejected", "unsafe-selection")] * 2
