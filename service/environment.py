@@ -1,4 +1,4 @@
-"""What is wrong in the environment and in SECRETS_DIR, in words."""
+"""What is wrong with the environment and with SECRETS_DIR, in words that name the variable."""
 
 import difflib
 import os
@@ -10,14 +10,14 @@ PREFIX = "PROFILE_SYNC_"
 DEFAULT_SECRETS_DIR = "/run/secrets/profile-sync"
 
 _TESTS = f"{PREFIX}TEST_"
+# What Kubernetes sets for each Service in the namespace, such as one of our name.
+_SERVICE_LINK = re.compile(r"(.+?_)(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_[A-Z]+(_.+)?)?)")
 _WORDS = {
     "bool_parsing": "must be true or false",
     "float_parsing": "must be a number",
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
 }
-# What Kubernetes sets for each Service in the namespace, such as one of our name.
-_SERVICE_LINK = re.compile(r"(.+?_)(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_[A-Z]+(_.+)?)?)")
 
 
 def unknown_variables(environment: Mapping[str, str], settings: Collection[str]) -> list[str]:
@@ -51,8 +51,8 @@ def useless_secrets(environment: Mapping[str, str], settings: Collection[str]) -
     return faults
 
 
-def fault_in_words(fault: Any) -> str:
-    """Say what pydantic found wrong with a setting, without its value."""
+def fault_in_words(fault: Mapping[str, Any]) -> str:
+    """Name the variable that pydantic finds a fault with, and say what it must be."""
     name = PREFIX + str(fault["loc"][0]).upper()
     if fault["type"] in _WORDS:
         return f"{name}: {_WORDS[fault['type']]}"

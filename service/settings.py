@@ -124,7 +124,7 @@ class Settings(BaseSettings):
         description="Deliveries of one event after which RabbitMQ dead-letters it by itself; "
         "it cannot be changed on an existing queue: no link is had then",
     )
-    partitions: Annotated[int, Field(ge=1, le=256)] = Field(
+    partitions: Annotated[int, Field(ge=1, le=256), AfterValidator(kinds.partitions)] = Field(
         default=1,
         description="Queues that the events are spread over by their routing keys, so that as many "
         "replicas can work at once; how to change it: see below",
