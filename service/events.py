@@ -265,7 +265,9 @@ class Event(BaseModel):
         description="The API answers at once and works on in the background",
     )
     coalesce: bool = Field(
-        default=True, description="May share a call with other events of its profile"
+        default=True,
+        description="With COALESCE several events of a profile may share a call; false: this one "
+        "has a call of its own",
     )
     fields: Annotated[
         dict[str, str], BeforeValidator(read_fields), WithJsonSchema(shapes.FIELDS)
