@@ -182,7 +182,7 @@ class Worker:
             if work.ended is not None and work not in begun
         ]
         return Carried(
-            [*(self._carried if soon else ()), *again, *self._endings.ended()],
+            [*self._endings.ended(), *again, *(self._carried if soon else ())],
             [work.delivery for work in left],
             held_by(left),
         )

@@ -28,9 +28,19 @@ def world(**values: Any) -> World:
     return World(**{"coalesce": "in-flight", "retry_base": 0.01, **values})
 
 
-def deliver(to: World, *names: str, key: str = "1", redelivered: bool = False, **more: Any) -> None:
-    """Deliver events of one key, each of which writes a field of its own name."""
-    headers = {"x-delivery-count": 1} if redelivered else {}
+def deliver(
+    to: World,
+    *names: str,
+    key: str = "1",
+    redelivered: bool = False,
+    count: int = 1,
+    **more: Any,
+) -> None:
+    """Deliver events of one key, each of which writes a field of its own name.
+
+    RabbitMQ has taken those back `count` times that are `redelivered`.
+    """
+    headers = {"x-delivery-count": count} if redelivered else {}
     for name in names:
         written = {"where": {"customerid": key}, "fields": {name: name}, "id": name, **more}
         to.deliver(event(**written), redelivered=redelivered, headers=headers)
@@ -282,6 +292,28 @@ class TestAcknowledgement:
         await again.pass_time()
         assert (again.puts, again.results) == ([], [])
         assert again.journal == ["ack", "ack"]
+
+    @pytest.mark.parametrize("come", ["abc", "a", ""], ids=["all come", "one comes", "none comes"])
+    async def test_that_two_links_have_lost_writes_nothing_again(self, come: str) -> None:
+        shared = world()
+        shared.api.answers.append(NO_ANSWER)
+        deliver(shared, *"abc")
+        await shared.pass_time(5)  # They may not be acknowledged yet.
+        shared.link.lose()
+        await shared.worker.wind_up()
+        second = world(carried=shared.worker.carried())
+        deliver(second, *come, redelivered=True)
+        await second.pass_time(1)
+        second.link.lose()
+        await second.worker.wind_up()
+        third = world(carried=second.worker.carried())
+        for name in "abc":
+            deliver(third, name, redelivered=True, count=1 + (name in come))
+        await third.pass_time()
+        assert second.api.calls == third.api.calls == []
+        assert len(shared.results) == 3
+        assert second.results == third.results == []
+        assert third.journal == ["ack"] * 3
 
     async def test_waits_for_all_until_no_attempt_may_be_carried_out_any_more(self) -> None:
         shared = world()
