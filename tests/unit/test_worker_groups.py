@@ -20,7 +20,8 @@ FINE = profiles({"ID": "1"})
 NO_ANSWER = NoResponse("no-answer", "timeout")
 OTHER = profiles(profile(fields={"customerid": "9999"}))
 CROWD = profiles(*(profile(number, fields={"customerid": "1"}) for number in range(11)))
-CREATE = {"create": True}
+CREATE: dict[str, Any] = {"create": True}
+IN_BACKGROUND: dict[str, Any] = {"async": True}
 SLOW = 20  # AMBIGUOUS_WAIT, seconds
 
 
@@ -201,14 +202,14 @@ class TestOutcome:
     async def test_is_accepted_for_all(self) -> None:
         shared = world()
         shared.api.answers.append(response(200))
-        deliver(shared, "a", "b", **{"async": True})
+        deliver(shared, "a", "b", **IN_BACKGROUND)
         await shared.pass_time()
         assert told(shared, "outcome", "coalesced") == [("accepted", 2)] * 2
 
     async def test_of_a_create_in_the_background_is_accepted_for_all_once_it_is_there(self) -> None:
         shared = world()
         shared.api.answers.extend([response(200), listing(), profiles(new())])
-        deliver(shared, "a", "b", **CREATE, **{"async": True})
+        deliver(shared, "a", "b", **CREATE, **IN_BACKGROUND)
         await shared.pass_time()
         assert shared.methods == ["PUT", "GET", "GET"]
         assert told(shared, "outcome", "coalesced") == [("accepted", 2)] * 2

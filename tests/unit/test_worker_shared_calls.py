@@ -105,7 +105,8 @@ class TroubledApi(FakeCopernica):
             case trouble:
                 answer = await self._standin.respond(call)
                 await asyncio.sleep(0.5)
-                return {"after": DOWN, "lost": NO_ANSWER}.get(trouble or "", answer)
+                spoilt: dict[str | None, Answer] = {"after": DOWN, "lost": NO_ANSWER}
+                return spoilt.get(trouble, answer)
 
     async def _write_late(self, call: Call, number: int) -> Response:
         await asyncio.sleep(LATEST - number % 4)
@@ -120,7 +121,11 @@ class Queue:
 
     def __init__(self, api: TroubledApi, coalesce: str) -> None:
         self._api = api
-        self._settings = {"coalesce": coalesce, "coalesce_max": 5, "retry_attempts": 1000}
+        self._settings: dict[str, Any] = {
+            "coalesce": coalesce,
+            "coalesce_max": 5,
+            "retry_attempts": 1000,
+        }
         self._held: dict[int, Delivery] = {}
         self._numbers = count()
         self._acknowledged: list[Delivery] = []
