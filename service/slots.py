@@ -27,8 +27,10 @@ class Slots:
         self._waiting.pop(start, None)
         self._waiting[start] = None
         for _ in range(len(self._waiting)):
-            first = next(iter(self._waiting))
+            first, taken = next(iter(self._waiting)), self.taken
             del self._waiting[first]
             first()
-            if first in self._waiting:
-                return  # It could start more: none is free any more.
+            if first in self._waiting:  # It could start more: none is free any more.
+                if self.taken == taken:
+                    self._waiting = {first: None, **self._waiting}
+                return

@@ -10,7 +10,7 @@ from service.broker import Link, Nodes, take_link
 from service.connection import LinkLost
 from service.messages import Message, Properties
 from service.tls import Certificates
-from service.topology import Queue, Topology
+from service.topology import Binding, Exchange, Queue, Topology
 from tests.certificates import Authority, pair, write_pair
 from tests.integration.conftest import Mail, wait_for
 from tests.integration.test_service import event
@@ -18,7 +18,9 @@ from tests.programs import Service, StandIn
 from tests.rabbitmq import Broker, MissingRabbitMQ, Node
 from tests.servers import chosen_version
 
-DECLARED = Topology(("over-tls",), (Queue("over-tls", "over-tls", {}),))
+DECLARED = Topology(
+    (Exchange("over-tls"),), (Queue("over-tls", {}),), (Binding("over-tls", "over-tls"),)
+)
 MESSAGE = Message("over-tls", "any", b"hello", Properties())
 AUTHORITY = Authority()
 # With TLS 1.3 a node may be gone before its reason has been read.

@@ -12,13 +12,17 @@ import pytest
 from service.broker import Link, Nodes, Unpublished, Unroutable, take_link
 from service.connection import LinkLost
 from service.messages import Delivery, Message, Properties
-from service.topology import Queue, Topology
+from service.topology import Binding, Exchange, Queue, Topology
 from tests.integration.conftest import Mail, wait_for
 from tests.rabbitmq import Broker, Node, Vhost
 
 ORDERED = {"x-queue-type": "quorum", "x-single-active-consumer": True, "x-delivery-limit": 100}
 SMALL = {"x-max-length": 1, "x-overflow": "reject-publish"}
-DECLARED = Topology(("in", "out", "void"), (Queue("in", "in", ORDERED), Queue("out", "out", SMALL)))
+DECLARED = Topology(
+    (Exchange("in"), Exchange("out"), Exchange("void")),
+    (Queue("in", ORDERED), Queue("out", SMALL)),
+    (Binding("in", "in"), Binding("out", "out")),
+)
 
 
 async def open_link(url: str, declared: Topology | None = DECLARED, confirm: float = 35) -> Link:
@@ -190,6 +194,31 @@ async def test_giving_up_hands_messages_to_the_next_replica_in_order(
     await standby.give_up()
 
 
+async def test_one_queue_of_a_link_can_be_handed_over_while_others_go_on(
+    link: Link, vhost: Vhost
+) -> None:
+    first, out, second = Inbox(), Inbox(), Inbox()
+    subscription = await link.consume("in", 10, first)
+    await link.consume("out", 10, out)
+    standby = await open_link(vhost.amqp_url)
+    await standby.consume("in", 20, second)
+    await publish(link, *NUMBERS)
+    await first.bodies(10)
+    for delivery in first.deliveries[:3]:
+        delivery.ack()
+
+    await subscription.close()
+    first.deliveries[3].ack()  # too late
+
+    assert await second.bodies(17) == NUMBERS[3:]
+    await link.consume("in", 20, first)  # last in the line
+    await asyncio.wait_for(link.publish(Message("out", "k", b"more", Properties())), 10)
+    assert await out.bodies(1) == [b"more"]
+    assert not link.lost.done()
+    await standby.give_up()
+    assert await first.bodies(27) == [*NUMBERS[:10], *NUMBERS[3:]]
+
+
 async def test_a_deleted_queue_loses_the_link(link: Link, mail: Mail) -> None:
     await link.consume("in", 10, Inbox())
     mail.channel.queue_delete("in")
@@ -213,7 +242,7 @@ async def test_a_failing_callback_loses_the_link_with_a_reason(link: Link) -> No
 
 @pytest.mark.usefixtures("link")
 async def test_other_arguments_than_a_queue_has_are_explained(vhost: Vhost) -> None:
-    other = Topology(("in",), (Queue("in", "in", {**ORDERED, "x-delivery-limit": 7}),))
+    other = Topology((), (Queue("in", {**ORDERED, "x-delivery-limit": 7}),), ())
     with pytest.raises(LinkLost, match=r"x-delivery-limit.*cannot be changed"):
         await open_link(vhost.amqp_url, other)
 
@@ -298,6 +327,6 @@ async def test_an_alarm_holds_confirms_back_without_losing_the_link(private_node
 
 
 async def test_settings_that_pika_cannot_encode_lose_the_link_with_a_reason(vhost: Vhost) -> None:
-    huge = Topology(("in",), (Queue("in", "in", {**ORDERED, "x-delivery-limit": 2**70}),))
+    huge = Topology((), (Queue("in", {**ORDERED, "x-delivery-limit": 2**70}),), ())
     with pytest.raises(LinkLost, match="a callback failed"):
         await open_link(vhost.amqp_url, huge)

@@ -16,6 +16,7 @@ from service.messages import Message
 from service.metrics import Metrics
 from service.profiles import Answer, Call, CallName, Response
 from service.settings import Settings
+from service.subscription import Subscription
 from service.tracing import Tracing
 from service.transport import CUT
 
@@ -85,6 +86,16 @@ class FakeLink(Link):
         self.lost.set_result("cut")
         for future in self.waiting:
             future.set_exception(LinkLost("cut"))
+
+
+class FakeSubscription(Subscription):
+    """Nothing but an entry in a journal when it is closed."""
+
+    def __init__(self, journal: list[str]) -> None:
+        self.journal = journal
+
+    async def close(self) -> None:
+        self.journal.append("close")
 
 
 Script = Answer | Exception

@@ -10,6 +10,7 @@ from service.conditions import (
     check_selection,
     is_field_name,
     parse_condition,
+    routing_key,
     selection_key,
 )
 
@@ -215,3 +216,8 @@ def test_a_selection_after_an_update_is_a_safe_one(value: str) -> None:
 def test_selections_that_a_database_might_take_for_one_share_a_key(other: str) -> None:
     keys = {selection_key("1", [Condition("name", "==", value)]) for value in ("José", other)}
     assert len(keys) == 1
+
+
+def test_a_routing_key_tells_selections_apart() -> None:
+    assert routing_key(("1234", "a==1")) == routing_key(("1234", "a==1"))
+    assert routing_key(("1234", "a==1")) != routing_key(("1234", "a==1", "b==2"))

@@ -11,8 +11,9 @@ from service.connection import LinkLost
 from service.messages import Delivery, Properties
 from service.metrics import Metrics
 from service.process import Process
+from service.subscription import Subscription
 from service.worker import Worker
-from tests.unit.doubles import FakeCopernica, FakeLink, error, profiles, response
+from tests.unit.doubles import FakeCopernica, FakeLink, FakeSubscription, error, profiles, response
 from tests.unit.samples import body, event, settings
 
 DOWN = response(503)
@@ -57,7 +58,7 @@ class Consumer(FakeLink):
         queue: str,  # noqa: ARG002
         prefetch: int,
         on_delivery: Callable[[Delivery], None],
-    ) -> None:
+    ) -> Subscription:
         if self._queue.broken:
             self._queue.broken -= 1
             raise LinkLost("the queue has no leader yet")
@@ -73,6 +74,7 @@ class Consumer(FakeLink):
                     ack=partial(self._acknowledge, message),
                 )
             )
+        return FakeSubscription([])
 
     async def give_up(self) -> None:
         if not self.lost.done():
