@@ -167,9 +167,16 @@ def _settle(stage: Stage, load: Load, log: _Log) -> tuple[Evidence, float]:
         destroyed=stage.destroyed,
         unread=unread,
         drained=drained,
-        partition_of=partition_of(stage, {each.routing_key for each in load.sent}),
+        partition_of=_partitions(stage, load),
     )
     return evidence, waited
+
+
+def _partitions(stage: Stage, load: Load) -> dict[str, str]:
+    if stage.partitions == 1:
+        return {}
+    routing_keys = {each.routing_key for each in load.sent}
+    return partition_of(stage.node.amqp_url(), stage.event_queues, routing_keys)
 
 
 def _takes_events(load: Load) -> bool:
