@@ -218,11 +218,11 @@ def bind(stage: Stage, queue: str, on: bool) -> None:
     connection.close()
 
 
-def take(stage: Stage, harvest: Harvest, tries: int = 5) -> None:
+def take(stage: Stage, harvest: Harvest, quiet: float = 1.0, tries: int = 5) -> None:
     """Take what is in a queue; a broker that has just come up may need a while."""
     for left in reversed(range(tries)):
         try:
-            harvest.take(stage.node.amqp_url())
+            harvest.take(stage.node.amqp_url(), quiet)
         except (AMQPError, OSError):
             if not left:
                 raise

@@ -148,7 +148,8 @@ def _settle(stage: Stage, load: Load, log: _Log) -> tuple[Evidence, float]:
         stage.end_replica(signal.SIGTERM)
     left, unread = [Harvest(queue) for queue in stage.event_queues], list[str]()
     for harvest in (stage.results, stage.dead_letters, *left):
-        if not _did(partial(take, stage, harvest), f"taking {harvest.queue}", log):
+        quiet = 1.0 / (len(left) if harvest in left else 1)
+        if not _did(partial(take, stage, harvest, quiet), f"taking {harvest.queue}", log):
             unread.append(harvest.queue)
     evidence = Evidence(
         sent=load.sent,

@@ -365,6 +365,8 @@ def _port(url: str) -> int:
 def _end(replica: Service, how: signal.Signals) -> None:
     """End a process that lives, frozen or not; one that does not obey within 20 s is killed."""
     if how == signal.SIGTERM:
+        # Python itself ends at a SIGTERM that comes before the service has begun.
+        eventually(lambda: bool(replica.output()), 10)
         with suppress(ProcessLookupError):
             os.killpg(replica.process.pid, signal.SIGCONT)
         with suppress(subprocess.TimeoutExpired):
