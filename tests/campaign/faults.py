@@ -139,7 +139,6 @@ def _result_queue_deleted(stage: Stage) -> Iterator[None]:
     """
     arguments = stage.node.queue(VHOST, RESULTS)["arguments"]
     stage.remade = True
-    bind(stage, RESULTS, False)
     if not _emptied(stage):
         bind(stage, RESULTS, True)
         raise NotDone("the result queue does not become empty")
@@ -179,9 +178,14 @@ def _event_queue_deleted(stage: Stage) -> Iterator[None]:
 
 
 def _emptied(stage: Stage) -> bool:
-    """Take the results until RabbitMQ says that there are no more."""
+    """Unbind the result queue, and take the results until RabbitMQ says that there are no more.
+
+    A process that has just been started binds it again.
+    """
     for _ in range(5):
-        take(stage, stage.results)
+        bind(stage, RESULTS, False)
+        with suppress(AMQPError):
+            take(stage, stage.results, tries=1)
         connection = stage.connect()
         answer = connection.channel().queue_declare(RESULTS, passive=True)
         connection.close()
