@@ -224,7 +224,8 @@ def work_goes_on(evidence: Evidence) -> Iterator[str]:
 def hand_backs_are_few(evidence: Evidence) -> Iterator[str]:
     """I8: a fault hands an event back once at the most, and none comes near a delivery limit.
 
-    So does each time that its partition is handed over.
+    Where replicas share partitions, each of them may hand it back once: when all links break, for
+    one, RabbitMQ sees that of the next in line a moment later. A hand-over does so once more.
     """
     happened = [each for each in evidence.happened if each.kind not in QUIET]
     moved, queues = handed_over(evidence), _queues(evidence)
@@ -235,7 +236,9 @@ def hand_backs_are_few(evidence: Evidence) -> Iterator[str]:
     for uid, handed in by_uid.items():
         first, last = handed[0].at - _NOTICED, handed[-1].at
         faults = sum(each.begun <= last and each.ended >= first for each in happened)
-        faults += sum(first <= at <= last for at in moved.get(queues.get(uid, ""), ()))
+        if evidence.partitions > 1:
+            faults *= len({each.name for each in evidence.vitals if first <= each.at <= last})
+            faults += sum(first <= at <= last for at in moved.get(queues.get(uid, ""), ()))
         count = max(each.count for each in handed)
         if count > faults or count >= _FEW:
             often.append(f"{uid} {count} times in {faults} faults")

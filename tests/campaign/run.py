@@ -233,6 +233,7 @@ def _written(evidence: Evidence) -> str:
     """Write what is not in the programs' own outputs."""
     lines = [f"{each}" for each in (*evidence.happened, *evidence.endings)]
     lines += [f"{each}" for each in evidence.sent]
+    lines += [f"{each}" for each in evidence.handed]
     lines += [f"{each}" for each in (*evidence.results, *evidence.dead_letters)]
     lines += [f"{each}" for each in evidence.journal]
     return "\n".join([*lines, ""])

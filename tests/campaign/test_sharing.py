@@ -108,7 +108,21 @@ def test_a_hand_over_hands_back_what_is_in_its_partition(queue: str, at: str, of
     evidence = replace(
         in_order(),
         handed=[Handed("a-1", 0, AT - 1), Handed("a-1", 2, AT + 1)],
+        vitals=[replace(page(), at=AT)],
         happened=[Happened("replicas-changed", AT - 2, AT)],
         outputs={"service-1.log": json.dumps(line)},
     )
     assert bool(broken(evidence, FEW)) == often
+
+
+def test_each_replica_may_hand_an_event_back_once_a_fault() -> None:
+    seen = [replace(page(), name=name, at=AT) for name in ("service-1", "service-2")]
+    evidence = replace(
+        in_order(),
+        handed=[Handed("a-1", 0, AT - 1), Handed("a-1", 2, AT + 1)],
+        happened=[Happened("amqp-reset", AT - 2, AT)],
+        vitals=seen,
+    )
+    assert not broken(evidence, FEW)
+    assert broken(replace(evidence, vitals=seen[:1]), FEW)
+    assert broken(replace(evidence, partitions=1), FEW)
