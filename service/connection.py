@@ -351,7 +351,7 @@ def _with_advice(code: int, text: str) -> str:
             "to match it (another PROFILE_SYNC_PARTITIONS has other queues, see README), or "
             "delete it once it is empty"
         )
-    if "unknown exchange type" in text:
+    if " exchange type 'x-" in text:  # unknown or invalid, by the version of RabbitMQ
         return f"{text}: enable the plugin rabbitmq_sharding on each node of RabbitMQ"
     return f"{code} {text}"
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
 
 from service import tls
 from service.values import read_database
@@ -72,6 +72,33 @@ def databases(value: str) -> str:
             read_database(name.strip())
         except ValueError as error:
             raise ValueError(f"separate ids or names by commas: {error}") from None
+    return value
+
+
+def partitions(value: int, info: ValidationInfo) -> int:
+    """Pass on a number of partitions whose queues and exchange can have their names.
+
+    Raises:
+        ValueError: a name is too long for AMQP, or another setting has it.
+    """
+    if value == 1:
+        return value
+    endings = {
+        "queue": ["members", "mover", "moving", "moved", *(str(number) for number in range(value))],
+        "exchange": ["partitions", "moving", "moved"],
+    }
+    for kind, own in endings.items():
+        event = info.data.get(f"event_{kind}", "")
+        names = [f"{event}.{ending}" for ending in own]
+        if any(len(name.encode()) > 255 for name in names):
+            room = 255 - max(len(ending) for ending in own) - 1
+            raise ValueError(
+                f"EVENT_{kind.upper()} may then have {room} bytes: names begin with it"
+            )
+        for role in ("result", "dead_letter"):
+            if info.data.get(f"{role}_{kind}") in names:
+                taken = f"{role}_{kind}".upper()
+                raise ValueError(f"{taken} must not be a name that partitions have")
     return value
 
 

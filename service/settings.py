@@ -26,16 +26,16 @@ from pydantic_settings import (
 )
 
 from service import addresses, kinds, proxies, tls
-from service.environment import DEFAULT_SECRETS_DIR, PREFIX, unknown_variables, useless_secrets
+from service.environment import (
+    DEFAULT_SECRETS_DIR,
+    PREFIX,
+    fault_in_words,
+    unknown_variables,
+    useless_secrets,
+)
 from service.kinds import File, Name, Seconds
 
 _LONGEST_TURN = 5.0  # seconds
-_WORDS = {
-    "bool_parsing": "must be true or false",
-    "float_parsing": "must be a number",
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-}
 
 
 class WrongSettings(Exception):
@@ -124,7 +124,7 @@ class Settings(BaseSettings):
         description="Deliveries of one event after which RabbitMQ dead-letters it by itself; "
         "it cannot be changed on an existing queue: no link is had then",
     )
-    partitions: Annotated[int, Field(ge=1, le=256)] = Field(
+    partitions: Annotated[int, Field(ge=1, le=256), AfterValidator(kinds.partitions)] = Field(
         default=1,
         description="Queues that the events are spread over by their routing keys, so that as many "
         "replicas can work at once; how to change it: see below",
@@ -328,7 +328,7 @@ class Settings(BaseSettings):
         try:
             settings = cls(**defaults)
         except ValidationError as error:
-            faults += [_fault(fault) for fault in error.errors(include_url=False)]
+            faults += [fault_in_words(fault) for fault in error.errors(include_url=False)]
         except SettingsError as error:
             named = re.search(r'field "(\w+)"', str(error))
             name = named[1] if named else "secrets_dir"
@@ -389,17 +389,3 @@ class Settings(BaseSettings):
         passwords = {unquote(urlsplit(url).password or "") for url in self.amqp_urls}
         passwords |= proxies.passwords(*self.called)
         return [self.access_token.get_secret_value(), *(p for p in passwords if len(p) > 5)]
-
-
-def _fault(fault: Any) -> str:
-    name = PREFIX + str(fault["loc"][0]).upper()
-    if fault["type"] in _WORDS:
-        return f"{name}: {_WORDS[fault['type']]}"
-    if fault["type"] == "missing":
-        return f"{name}: is required; set it, or put it in the file {fault['loc'][0]!s} of " + (
-            f"{PREFIX}SECRETS_DIR"
-        )
-    if fault["type"] == "literal_error":
-        return f"{name}: must be {fault['ctx']['expected']}"
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    return f"{name}: {message[0].lower()}{message[1:]}"

@@ -10,6 +10,8 @@ from service.settings import Settings
 _LOOKED_AT_OFTEN = 1_000_000
 
 ExchangeType = Literal["topic", "x-modulus-hash"]
+Kind = Literal["exchange", "queue"]
+Role = Literal["events", "number", "members", "results", "dead letters"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +24,11 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A durable queue."""
+    """A durable queue; `role` is what it is for."""
 
     name: str
     arguments: Mapping[str, Any]
+    role: Role = "events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Binding:
 
     source: str
     destination: str
-    kind: Literal["queue", "exchange"] = "queue"
+    kind: Kind = "queue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,14 @@ def partitions_exchange(settings: Settings) -> str:
     return f"{settings.event_exchange}.partitions"
 
 
+def markers(settings: Settings) -> tuple[str, str]:
+    """Name the queues that are there while the number of partitions is changed.
+
+    The first is there from the beginning, the second once new events go to the new queues.
+    """
+    return f"{settings.event_queue}.moving", f"{settings.event_queue}.moved"
+
+
 def topology(settings: Settings) -> Topology:
     """Say what should be there.
 
@@ -73,19 +84,21 @@ def topology(settings: Settings) -> Topology:
     results = settings.result_exchange, settings.result_queue
     dead_letters = settings.dead_letter_exchange, settings.dead_letter_queue
     exchanges = [Exchange(events[0]), Exchange(results[0]), Exchange(dead_letters[0])]
-    queues = [Queue(name, _of_events(settings)) for name in event_queues(settings)]
+    queues = [Queue(name, _of_events(settings), "events") for name in event_queues(settings)]
     bindings = [Binding(events[0], events[1])]
     if settings.partitions > 1:
         hashing = partitions_exchange(settings)
         exchanges.append(Exchange(hashing, "x-modulus-hash"))
         bindings = [Binding(hashing, queue.name) for queue in queues]
         bindings.append(Binding(events[0], hashing, "exchange"))
-        queues = [_number_of(settings), *queues, Queue(members_queue(settings), _CLASSIC)]
-    for exchange, queue in (dead_letters, results):
-        if queue:
-            looked_at = {"x-queue-type": "quorum", "x-delivery-limit": _LOOKED_AT_OFTEN}
-            queues.append(Queue(queue, looked_at))
-            bindings.append(Binding(exchange, queue))
+        members = Queue(members_queue(settings), _CLASSIC, "members")
+        queues = [_number_of(settings), *queues, members]
+    looked_at = {"x-queue-type": "quorum", "x-delivery-limit": _LOOKED_AT_OFTEN}
+    queues.append(Queue(dead_letters[1], looked_at, "dead letters"))
+    bindings.append(Binding(*dead_letters))
+    if settings.result_queue:
+        queues.append(Queue(results[1], looked_at, "results"))
+        bindings.append(Binding(*results))
     return Topology(tuple(exchanges), tuple(queues), tuple(bindings))
 
 
@@ -112,4 +125,4 @@ def _number_of(settings: Settings) -> Queue:
     queue more or less, which would send events two ways, or out of their order.
     """
     number = {"x-max-length": settings.partitions, "x-overflow": "reject-publish"}
-    return Queue(settings.event_queue, {**_CLASSIC, **number})
+    return Queue(settings.event_queue, {**_CLASSIC, **number}, "number")

@@ -56,7 +56,10 @@ def longest_held(settings: Settings) -> float:
     among all that are held.
     """
     tries = settings.retry_attempts * (settings.retry_max + settings.request_timeout)
-    turns = _CALLS * settings.window / settings.rate_limit if settings.rate_limit else 0.0
+    # With more partitions a replica holds more, and may make as many more calls of RATE_LIMIT.
+    turns = 0.0
+    if settings.rate_limit:
+        turns = _CALLS * settings.window * settings.partitions / settings.rate_limit
     return settings.hold_timeout + settings.ambiguous_wait + tries + turns
 
 

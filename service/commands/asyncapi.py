@@ -13,7 +13,7 @@ from service.outcomes import Outcome
 from service.results import LONGEST_TRACE, PERSISTENT, TRACE_HEADERS
 from service.settings import Settings
 from service.shapes import ATTRIBUTE, Schema
-from service.topology import Queue, topology
+from service.topology import Queue, Role, event_queues, topology
 
 _BINDING = {"bindingVersion": "0.3.0"}
 _SCHEMAS = "#/components/schemas/"
@@ -80,6 +80,8 @@ def _channels(settings: Settings) -> Schema:
     host = _virtual_host(settings.amqp_urls[0])
     any_key: Schema = {
         "routingKey": {"description": "Any: the queue is bound with #", "default": "profile.update"}
+        if settings.partitions == 1
+        else {"description": "SHA-256 in hex of database id and conditions, as README has it"}
     }
     event_key: Schema = {"routingKey": {"description": "The one that the event had"}}
     result_key: Schema = {
@@ -96,13 +98,17 @@ def _channels(settings: Settings) -> Schema:
         ("results", "result", "profile.{outcome}.{database}", result_key, ("Result",)),
         ("deadLetters", "dead_letter", "{routingKey}", event_key, letters),
     )
-    queues = {queue.name: queue for queue in topology(settings).queues}
+    wanted = topology(settings)
+    roles: dict[str, Role] = {"event": "events", "result": "results", "dead_letter": "dead letters"}
+    sources = {one.destination: one.source for one in wanted.bindings if one.kind == "queue"}
     channels: Schema = {}
     for name, role, address, parameters, messages in ways:
         exchange = getattr(settings, f"{role}_exchange")
         channels[name] = _exchange(exchange, host, address, parameters, messages)
-        if queue := queues.get(getattr(settings, f"{role}_queue")):
-            channels[f"{name}Queue"] = _queue(queue, host, messages)
+        queues = [queue for queue in wanted.queues if queue.role == roles[role]]
+        for number, queue in enumerate(queues):
+            key = f"{name}Queue{number if len(queues) > 1 else ''}"
+            channels[key] = _queue(queue, sources[queue.name], host, messages)
     return channels
 
 
@@ -131,11 +137,11 @@ def _exchange(
     }
 
 
-def _queue(queue: Queue, host: str, messages: tuple[str, ...]) -> Schema:
+def _queue(queue: Queue, source: str, host: str, messages: tuple[str, ...]) -> Schema:
     return {
         "address": queue.name,
         "title": f"Queue {queue.name}",
-        "description": f"It is bound to the exchange {queue.exchange} with #.",
+        "description": f"It is bound to the exchange {source} with #.",
         "messages": _named(messages),
         "bindings": {
             "amqp": {
@@ -165,7 +171,7 @@ def _operations(settings: Settings) -> Schema:
             "action": "receive",
             "channel": {"$ref": "#/channels/events"},
             "summary": "Take events, in order, and write each to the API.",
-            "description": f"They come through the queue {settings.event_queue}. An event is "
+            "description": f"They come through {_ways(settings)}. An event is "
             "acknowledged once RabbitMQ has confirmed all that it ended with.",
             "bindings": {"amqp": {"ack": True, **_BINDING}},
         },
@@ -185,6 +191,11 @@ def _operations(settings: Settings) -> Schema:
             "bindings": {"amqp": publishing},
         },
     }
+
+
+def _ways(settings: Settings) -> str:
+    first, *others = event_queues(settings)
+    return f"the queues {first} to {others[-1]}" if others else f"the queue {first}"
 
 
 def _messages() -> Schema:

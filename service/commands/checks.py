@@ -3,12 +3,10 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from service.commands.facts import Action, Difference, Node, Permission, Refusal, Seen
 from service.commands.findings import Finding, State, unseen
-
-Role = Literal["events", "results", "dead letters"]
+from service.topology import Role
 
 _OLDEST = (3, 10)
 _LOCKED = 405  # RESOURCE_LOCKED: an exclusive queue of somebody else
@@ -16,6 +14,7 @@ _RECREATE = (
     "it cannot be changed: delete the {kind} when it is empty and unused, and let "
     "`profile-sync topology --apply` make it anew"
 )
+ENABLE_PLUGIN = "`rabbitmq-plugins enable rabbitmq_sharding` on each node of RabbitMQ"
 _BLIND = "--management URL asks the management API instead"
 
 # What a difference does, by its name, whatever it is of; "fault" if events or results get lost, or
@@ -49,7 +48,7 @@ _WHY: dict[str, tuple[State, str]] = {
     "x-consumer-timeout": ("warning", "RabbitMQ ends a link that holds an event longer (in ms)"),
     "durable": ("fault", "it is gone when RabbitMQ restarts"),
     "auto_delete": ("fault", "RabbitMQ deletes it when nothing uses it any more"),
-    "type": ("fault", "only a topic exchange gives the queue bound with # all there is"),
+    "type": ("fault", "an exchange of another type sends messages elsewhere, or nowhere"),
     "internal": ("fault", "nobody can publish to an internal exchange"),
     "alternate-exchange": ("warning", "what no queue takes goes there, and nobody is told"),
 }
@@ -57,7 +56,7 @@ _DOING: dict[Action, str] = {
     "read": "read the queue",
     "write": "write to the exchange",
     "configure": "configure",
-    "bind": "bind the queue",
+    "bind": "bind the {kind}",
 }
 _REFUSED = re.compile(r"access to (queue|exchange) '(.*)' in vhost ", re.DOTALL)
 _UNKNOWN: tuple[State, str] = ("warning", "the service does not expect it")
@@ -74,6 +73,7 @@ class Setting:
     """The command that gives the user all that the service needs."""
     runs: bool = False
     """True if a service runs: it has declared what it declares, and does so no more."""
+    partitions: int = 1
 
     @property
     def to_permit(self) -> str:
@@ -106,7 +106,7 @@ def of_permissions(user: str, permissions: Iterable[Permission], setting: Settin
     untold: dict[Refusal, list[str]] = {}
     missing: list[str] = []
     for permission in permissions:
-        doing = _DOING[permission.action]
+        doing = _DOING[permission.action].format(kind=permission.kind)
         if permission.granted:
             allowed.setdefault(doing, []).append(permission.name)
         elif permission.granted is False:
@@ -143,8 +143,9 @@ def _of_untold(area: str, asked: str, refusal: Refusal) -> Finding:
 def _lacking(permission: Permission) -> str:
     if permission.action != "bind":
         return permission.action
-    # To bind takes two: to write to the queue, and to read the exchange.
-    return "read" if _place(permission).startswith("exchange ") else "write"
+    # To bind takes two: to write to what is bound, and to read the exchange it is bound to.
+    bound = (permission.name, f"{permission.kind} {permission.name}")
+    return "write" if _place(permission) in bound else "read"
 
 
 def _place(permission: Permission) -> str:
@@ -173,7 +174,7 @@ def of_seen(seen: Seen, role: Role | None, setting: Setting) -> list[Finding]:
         findings.append(unseen(area, what, why, _BLIND))
     elif not findings:
         findings.append(Finding(area, "ok", "is as it should be"))
-    return findings + (of_messages(seen, role) if role else [])
+    return findings + (of_messages(seen, role, setting) if role else [])
 
 
 def of_differences(seen: Seen, role: Role | None, setting: Setting) -> list[Finding]:
@@ -184,12 +185,16 @@ def of_differences(seen: Seen, role: Role | None, setting: Setting) -> list[Find
     return [_of_difference(one, seen, role, setting) for one in listed]
 
 
-def of_messages(seen: Seen, role: Role) -> list[Finding]:
+def of_messages(seen: Seen, role: Role, setting: Setting) -> list[Finding]:
     """Tell who waits in a queue, and who reads it."""
     area = f"queue {seen.name}"
     waiting, readers = seen.messages, seen.consumers
     wait = f"{waiting} wait{'s' * (waiting == 1)}"
     match role:
+        case "events" if not readers and setting.runs and setting.partitions > 1:
+            what = f"has no consumer, and replicas run; {wait}"
+            todo = "check again: it may change hands just now; else see the replicas' logs"
+            return [Finding(area, "warning", what, todo)]
         case "events" if not readers:
             return [Finding(area, "note", f"has no consumer: no service runs; {wait}")]
         case "events" if readers == 1:
@@ -198,6 +203,13 @@ def of_messages(seen: Seen, role: Role) -> list[Finding]:
         case "events":
             what = f"has {readers} consumers that take events at once; {wait}"
             return [Finding(area, "warning", what, "see x-single-active-consumer")]
+        case "number" if waiting or readers:
+            return _misused(area, waiting, readers)
+        case "number":
+            what = f"is empty and keeps the number of partitions, {setting.partitions}"
+            return [Finding(area, "ok", what)]
+        case "members":
+            return [Finding(area, "note", f"replicas: {readers}")]
         case "results" if waiting and not readers:
             what = f"nobody reads it, and {waiting} result{'s' * (waiting > 1)} {_wait(waiting)}"
             todo = (
@@ -213,6 +225,58 @@ def of_messages(seen: Seen, role: Role) -> list[Finding]:
             return [Finding(area, "warning", what, todo)]
         case _:
             return [Finding(area, "ok", "no dead letters wait")]
+
+
+def _misused(area: str, waiting: int, readers: int) -> list[Finding]:
+    """Tell who takes the queue that keeps the number of partitions for the one of the events."""
+    findings = []
+    if waiting:
+        what = f"{waiting} message{'s' * (waiting > 1)} {_wait(waiting)} where no replica looks"
+        todo = "let senders publish to EVENT_EXCHANGE alone; take them out and publish them there"
+        findings.append(Finding(area, "fault", what, todo))
+    if readers:
+        what = f"has {readers} consumer{'s' * (readers > 1)}, and no event comes here"
+        todo = "a service with PARTITIONS=1 and DECLARE_TOPOLOGY=false may be one: end it"
+        findings.append(Finding(area, "warning", what, todo))
+    return findings
+
+
+def partitions_there(seen: Seen, wanted: int) -> int | None:
+    """Read from EVENT_QUEUE how many partitions there are, if they are not as many as wanted."""
+    told = {one.name: one.current for one in seen.differences}
+    if wanted > 1 and told.get("x-queue-type") == "quorum":
+        return 1
+    number = told.get("x-max-length")
+    classic = wanted > 1 or told.get("x-queue-type") == "classic"
+    return int(number) if number is not None and classic and number.isdecimal() else None
+
+
+def of_number(queue: str, there: int, wanted: int) -> Finding:
+    """Tell that there are not as many partitions as there should be."""
+    are = "is 1 partition" if there == 1 else f"are {there} partitions"
+    what = f"there {are}, and PARTITIONS is {wanted}: no service with that takes events"
+    todo = f"set PARTITIONS={there}; or let `profile-sync topology --move` make them {wanted}"
+    return Finding(f"queue {queue}", "fault", what, todo)
+
+
+def of_more(queue: str, wanted: int) -> Finding:
+    """Tell that there is a partition more than there should be."""
+    what = f"is there: there are more partitions than PARTITIONS, which is {wanted}"
+    todo = "set PARTITIONS to their number, or let `profile-sync topology --move` change that"
+    return Finding(f"queue {queue}", "fault", what, todo)
+
+
+def of_move(marker: str) -> Finding:
+    """Tell that the number of partitions is being changed."""
+    what = "is there: the number of partitions is being changed"
+    todo = "`profile-sync topology --move`, with the new number, goes on with it"
+    return Finding(f"queue {marker}", "fault", what, todo)
+
+
+def of_plugin(exchange: str, refused: str) -> Finding:
+    """Tell that RabbitMQ does not know the exchange that spreads events over partitions."""
+    what = f"its type cannot be used: {refused}"
+    return Finding(f"exchange {exchange}", "fault", what, ENABLE_PLUGIN)
 
 
 def _of_node(node: Node, *, alone: bool) -> Finding:

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from service.addresses import user, virtual_host
-from service.commands import account, advice, definitions, inspection
+from service.commands import account, advice, definitions, inspection, moving
 from service.commands.findings import (
     Finding,
     State,
@@ -25,16 +25,25 @@ from service.commands.management import Management
 from service.commands.terminal import (
     FAILED,
     WRONG,
+    agreed,
+    complain,
     explained,
     fail,
     in_loop,
     interruptible,
     list_faults,
     quiet_settings,
+    remedy,
 )
 from service.settings import Settings
 from service.topology import topology as topology_of
 
+_BEFORE_IMPORT = (
+    "The exchange type x-modulus-hash takes the plugin rabbitmq_sharding: `rabbitmq-plugins enable "
+    "rabbitmq_sharding` on each node before the import. An import does not compare: where there is "
+    "another number of partitions, `profile-sync topology --move` changes it, and no import."
+)
+_BEFORE_MOVE = "Have all replicas that run PROFILE_SYNC_DECLARE_TOPOLOGY=false?"
 _COLOURS: dict[State, str] = {
     "ok": typer.colors.GREEN,
     "note": typer.colors.BLUE,
@@ -125,6 +134,11 @@ def topology(
     apply: Annotated[
         bool, typer.Option("--apply", help="Declare and bind what is not there yet.")
     ] = False,
+    move: Annotated[
+        bool,
+        typer.Option("--move", help="Change the number of partitions while events flow."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --move: do not ask before.")] = False,
 ) -> None:
     """Print the exchanges, queues and bindings of the service, or make them, as `run` does.
 
@@ -132,28 +146,55 @@ def topology(
     --permissions gives the service's user what it needs, as DECLARE_TOPOLOGY is set, in place of
     what that user had; what else may be wanted is in comments.
 
+    --move brings about the number of PROFILE_SYNC_PARTITIONS, from 1 or to 1, and loses, repeats
+    and reorders nothing: new events go to the new queues, and replicas with the old number do what
+    waits in the old ones. It says when to end them, and ends when they are gone. Replicas that run
+    need PROFILE_SYNC_DECLARE_TOPOLOGY=false before, or they would bind the old queue anew.
+    Interrupted, it goes on when it is run again.
+
     \b
         profile-sync topology --print > definitions.json
         rabbitmqctl import_definitions definitions.json
         profile-sync topology --permissions | sh
         profile-sync topology --apply
+        PROFILE_SYNC_PARTITIONS=4 profile-sync topology --move
     """
-    if show + permissions + apply != 1:
-        fail("give one of --print, --permissions and --apply", WRONG)
+    if show + permissions + apply + move != 1:
+        fail("give one of --print, --permissions, --apply and --move", WRONG)
     settings = quiet_settings()
     wanted, url = topology_of(settings), settings.amqp_urls[0]
     if show:
         typer.echo(json.dumps(definitions.definitions(wanted, virtual_host(url)), indent=2))
+        if settings.partitions > 1:
+            complain(_BEFORE_IMPORT)
     elif permissions:
         declares = settings.declare_topology
         lines = definitions.commands(wanted, virtual_host(url), user(url), declares=declares)
         typer.echo("\n".join(lines))
+    elif move:
+        _move(settings, yes=yes)
     else:
         with explained():
             findings = in_loop(inspection.apply(settings))
         _print(worst_last(findings))
         typer.echo(summary(findings))
         raise typer.Exit(0 if faultless(findings) else FAILED)
+
+
+def _move(settings: Settings, *, yes: bool) -> None:
+    if not (yes or sys.stdin.isatty()):
+        fail("nothing is moved: nobody is there to answer; give --yes to do without", WRONG)
+    if not (yes or agreed(_BEFORE_MOVE)):
+        fail("nothing was moved")
+    try:
+        with explained():
+            in_loop(moving.begin(settings, typer.echo))
+    except moving.Stuck as error:
+        fail(f"{error}{remedy(str(error))}")
+    except SystemExit as end:
+        if end.code:
+            complain("profile-sync: not at its end; run again, it goes on from there")
+        raise
 
 
 def _named(settings: Settings) -> list[str]:

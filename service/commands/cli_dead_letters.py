@@ -28,7 +28,7 @@ from service.commands.letter_options import (
 )
 from service.commands.replay import Plan
 from service.commands.tally import Ending, Tally
-from service.commands.terminal import WRONG, complain, explained, fail, quiet_settings
+from service.commands.terminal import WRONG, agreed, complain, explained, fail, quiet_settings
 from service.settings import Settings
 from service.stale import FORCE, UNLESS_STALE
 
@@ -351,7 +351,7 @@ def discard(
         fail(letter_views.nothing(seen, settings.dead_letter_queue))
     if not as_json:
         letter_views.show_groups(groups, datetime.now(UTC), as_json=False)
-    if not (yes or _agreed(f"Discard these {count} for ever?")):
+    if not (yes or agreed(f"Discard these {count} for ever?")):
         fail("nothing was discarded")
     gone = errands.discard(settings, found, careless=look_anyway)
     if as_json:
@@ -361,13 +361,6 @@ def discard(
         typer.echo(f"{gone} discarded")
     if gone < count:
         fail(f"{count - gone} were no longer there, or another reader holds them")
-
-
-def _agreed(question: str) -> bool:
-    try:
-        return typer.confirm(question, err=True)
-    except typer.Abort:
-        raise typer.Exit(130) from None
 
 
 def _traces(file: Path, settings: Settings) -> Counter[Trace]:

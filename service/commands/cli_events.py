@@ -33,8 +33,12 @@ def send(
         ),
     ],
     routing_key: Annotated[
-        str, typer.Option(metavar="KEY", help="The routing key of the messages.")
-    ] = "profile.update",
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="The routing key of all messages; if unset, each has that of its profile.",
+        ),
+    ] = None,
     rate: Annotated[
         float | None,
         typer.Option(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.commands.differences import declared_exchange, declared_queue
-from service.topology import Topology
+from service.topology import Role, Topology
 
 
 def definitions(topology: Topology, vhost: str) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def definitions(topology: Topology, vhost: str) -> dict[str, Any]:
 
     Source: RabbitMQ documentation, "Schema Definition Export and Import".
     """
-    exchanges = [declared_exchange(name) for name in topology.exchanges]
+    exchanges = [declared_exchange(one.name, one.type) for one in topology.exchanges]
     queues = [declared_queue(queue.name, queue.arguments) for queue in topology.queues]
     return {
         "vhosts": [{"name": vhost}],
@@ -34,20 +34,21 @@ def definitions(topology: Topology, vhost: str) -> dict[str, Any]:
         ],
         "bindings": [
             {
-                "source": queue.exchange,
+                "source": one.source,
                 "vhost": vhost,
-                "destination": queue.name,
-                "destination_type": "queue",
+                "destination": one.destination,
+                "destination_type": one.kind,
                 "routing_key": "#",
                 "arguments": {},
             }
-            for queue in topology.queues
+            for one in topology.bindings
         ],
     }
 
 
 _CERTIFIED = '"${RABBITMQ_USER:?the one that RabbitMQ takes the certificate for}"'
 _OF_WATCH = r"amq\.gen-.*"  # its queue, which RabbitMQ names
+_READ_BY_PEOPLE: tuple[Role, ...] = ("events", "members", "dead letters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +71,42 @@ def least_permissions(topology: Topology, *, declares: bool) -> Permissions:
 
     Source: RabbitMQ documentation, "Access Control": what binding and dead-lettering want too.
     """
-    _, results, dead_letters = topology.exchanges
-    events = topology.queues[0].name
+    _, results, dead_letters, *_ = (exchange.name for exchange in topology.exchanges)
+    members = _of(topology, "members")
+    consumed = [*_of(topology, "events"), *members]
     if not declares:
-        return Permissions("^$", _names([results, dead_letters]), _names([events]))
-    queues = [queue.name for queue in topology.queues]
-    bound = [queue.exchange for queue in topology.queues]
+        # From 4.3 on RabbitMQ counts consumers only for who may configure the queue.
+        configured = _names(members) if members else "^$"
+        return Permissions(configured, _names([results, dead_letters]), _names(consumed))
     return Permissions(
-        _names([*topology.exchanges, *queues]),
-        _names([results, dead_letters, *queues]),
-        _names([events, *bound]),
+        _names(_all(topology)),
+        _names([results, dead_letters, *(one.destination for one in topology.bindings)]),
+        _names([*consumed, *(one.source for one in topology.bindings)]),
     )
 
 
-def permissions_of_people(topology: Topology) -> Permissions:
-    """Name the least that all commands need but for `run`, whatever DECLARE_TOPOLOGY is."""
-    exchanges, queues = topology.exchanges, [queue.name for queue in topology.queues]
+def permissions_of_people(topology: Topology, *patterns: str) -> Permissions:
+    """Name the least that all commands need but for `run`, whatever DECLARE_TOPOLOGY is.
+
+    `patterns` match what else there may be.
+    """
+    read = [exchange.name for exchange in topology.exchanges]
+    for role in _READ_BY_PEOPLE:
+        read += _of(topology, role)
     return Permissions(
-        _names([*exchanges, *queues], _OF_WATCH),
-        _names([*exchanges, *queues], _OF_WATCH),
-        _names([*exchanges, *queues[:2]], _OF_WATCH),
+        _names(_all(topology), _OF_WATCH, *patterns),
+        _names(_all(topology), _OF_WATCH, *patterns),
+        _names(read, _OF_WATCH, *patterns),
     )
+
+
+def _of(topology: Topology, role: Role) -> list[str]:
+    return [queue.name for queue in topology.queues if queue.role == role]
+
+
+def _all(topology: Topology) -> list[str]:
+    exchanges = [exchange.name for exchange in topology.exchanges]
+    return [*exchanges, *(queue.name for queue in topology.queues)]
 
 
 def commands(topology: Topology, vhost: str, user: str | None, *, declares: bool) -> list[str]:
@@ -103,6 +119,7 @@ def commands(topology: Topology, vhost: str, user: str | None, *, declares: bool
         for each in (declares, not declares)
     )
     operator = permissions_of_people(topology).command(vhost, "operator")
+    mover = permissions_of_people(topology, *_of_moves(topology)).command(vhost, "operator")
     return [
         f"# The service, with DECLARE_TOPOLOGY={_written(declares)} as it is set:",
         active,
@@ -110,6 +127,18 @@ def commands(topology: Topology, vhost: str, user: str | None, *, declares: bool
         f"# {other}",
         "# A user for people: check, topology --apply, send, watch, dead-letters:",
         f"# {operator}",
+        "# Or in its place, for topology --move too:",
+        f"# {mover}",
+    ]
+
+
+def _of_moves(topology: Topology) -> list[str]:
+    """Match all names that there are with any number of partitions, and while it changes."""
+    exchange = topology.exchanges[0].name
+    (queue,) = _of(topology, "number") or _of(topology, "events")
+    return [
+        rf"{re.escape(exchange)}\.(partitions|moving|moved)",
+        rf"{re.escape(queue)}(\.([0-9]+|members|mover|moving|moved))?",
     ]
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from service.commands.facts import Declared, Difference, Refusal
+from service.topology import ExchangeType
 
 _INEQUIVALENT = re.compile(r"inequivalent arg '([^']+)' for ")
 _VALUES = re.compile(r"received (.+) but current is (.+)", re.DOTALL)
@@ -24,9 +25,9 @@ class Unreadable(Exception):
     """What RabbitMQ says cannot be taken over."""
 
 
-def declared_exchange(name: str) -> Declared:
+def declared_exchange(name: str, kind: ExchangeType = "topic") -> Declared:
     """Say how an exchange of the service is declared."""
-    flags = {"type": "topic", "durable": True, "auto_delete": False, "internal": False}
+    flags = {"type": kind, "durable": True, "auto_delete": False, "internal": False}
     return Declared("exchange", name, flags, {})
 
 

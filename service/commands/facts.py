@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["exchange", "queue"]
+from service.topology import Kind
 
 
 def deliveries(limit: int) -> float:
@@ -32,6 +32,11 @@ class Refusal:
     def forbidden(self) -> bool:
         """True if the user lacks a permission for it."""
         return self.code == 403 and "refused for user" in self.text
+
+    @property
+    def unknown_type(self) -> bool:
+        """True if RabbitMQ 4 lacks the plugin of an exchange's type; 3 ends the connection."""
+        return self.code == 406 and " exchange type 'x-" in self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class Permission:
     action: Action
     name: str
     refusal: Refusal | None
+    kind: Kind = "queue"
 
     @property
     def granted(self) -> bool | None:

@@ -3,20 +3,33 @@
 Nothing is changed, but by `apply`.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from service.addresses import user, virtual_host
 from service.broker import host_and_port
 from service.commands import checks, policies
-from service.commands.checks import Role, Setting
+from service.commands.checks import Setting
 from service.commands.definitions import least_permissions
+from service.commands.differences import declared_exchange, declared_queue
 from service.commands.facts import Declared, Node, Permission, Refusal, Seen
-from service.commands.findings import Finding, unseen
+from service.commands.findings import Finding, faultless, unseen
 from service.commands.management import Management, Untold
 from service.commands.survey import Survey, declarations, survey
 from service.connection import LinkLost
 from service.settings import Settings
-from service.topology import Queue, topology
+from service.topology import (
+    Kind,
+    Role,
+    event_queues,
+    markers,
+    members_queue,
+    partitions_exchange,
+    topology,
+)
+
+Bound = Mapping[str, Sequence[policies.Told]]
+"""What is bound to each exchange."""
 
 _NOTHING = unseen("RabbitMQ", "exchanges, queues and permissions", "no node can be used")
 
@@ -50,7 +63,8 @@ def by_management(
 ) -> tuple[list[Finding], float | None]:
     """Look at bindings and policies, and at what AMQP does not tell.
 
-    The number is the acknowledgement timeout of the event queue in seconds, if it has its own.
+    The number is the shortest acknowledgement timeout of an event queue in seconds, if one has its
+    own.
     """
     try:
         management.greet()
@@ -60,23 +74,29 @@ def by_management(
             for finding in _told(management, declared, settings, looked.setting)
         ]
         findings += _readers(management, settings)
-        timeout = None
-        for queue in topology(settings).queues:
+        wanted = topology(settings)
+        sources = {binding.source for binding in wanted.bindings}
+        bound = {exchange: management.bindings(exchange) for exchange in sources}
+        timeouts: list[float | None] = []
+        for queue in wanted.queues:
             told = management.queue(queue.name)
             if told is None:
                 area, what = f"queue {queue.name}", "its binding and policies"
                 findings.append(unseen(area, what, "it is not there"))
                 continue
-            findings.append(_binding(management, queue, looked.setting))
-            findings += policies.of_policies(queue.name, told)
-            if queue.name == settings.event_queue:
-                timeout = policies.acknowledgement_timeout(told)
-                findings.append(policies.of_replicas(queue.name, told))
+            findings += _bindings("queue", queue.name, settings, bound, looked.setting)
+            empty = queue.role in ("number", "members")
+            findings += policies.of_policies(queue.name, told, empty=empty)
+            if queue.role == "events":
+                timeouts.append(policies.acknowledgement_timeout(told))
+                if settings.partitions == 1:
+                    findings.append(policies.of_replicas(queue.name, told))
+        findings += _spreading(settings, bound, looked.setting)
     except Untold as error:
         todo = "look at --management; its user needs the tag management"
         what = f"bindings and policies were not looked at: {error}"
         return [Finding("management", "fault", what, todo)], None
-    return findings, timeout
+    return findings, min((each for each in timeouts if each is not None), default=None)
 
 
 async def apply(settings: Settings) -> list[Finding]:
@@ -99,14 +119,15 @@ async def _look(asked: Survey, settings: Settings, url: str) -> Looked:
     setting = _setting(asked.node.version, settings, url)
     declared = declarations(topology(settings))
     seen = [await asked.look(one) for one in declared]
-    runs = any(
-        one.kind == "queue" and one.name == settings.event_queue and one.consumers for one in seen
-    )
+    runs = any(_role(one, settings) in ("events", "members") and one.consumers for one in seen)
     setting = replace(setting, runs=runs)
     permissions = await _permissions(asked, settings, declared)
     findings = checks.of_permissions(user(url) or "the certificate's user", permissions, setting)
+    findings += await _of_number(asked, seen, settings)
+    if settings.partitions > 1:
+        findings += await _of_plugin(settings, url)
     for one in seen:
-        findings += checks.of_seen(one, _role(one, settings), setting)
+        findings += _of_seen(one, settings, setting)
     unseen = [
         one
         for one, found in zip(declared, seen, strict=True)
@@ -118,19 +139,74 @@ async def _look(asked: Survey, settings: Settings, url: str) -> Looked:
     return Looked(findings, unseen, setting)
 
 
+async def _of_number(asked: Survey, seen: list[Seen], settings: Settings) -> list[Finding]:
+    """Tell of a change of the number of partitions, or of one more than there should be."""
+    if (moves := await _of_move(asked, settings)) is not None:
+        return [moves]
+    (events,) = (one for one in seen if one.kind == "queue" and one.name == settings.event_queue)
+    if events.uncompared is None:
+        return []
+    # Who may not configure the queue is not told what it keeps.
+    number = 0 if settings.partitions == 1 else settings.partitions
+    more = await asked.count(f"{settings.event_queue}.{number}")
+    return [] if more.refusal is not None else [checks.of_more(more.name, settings.partitions)]
+
+
+async def _of_move(asked: Survey, settings: Settings) -> Finding | None:
+    for marker in reversed(markers(settings)):
+        if (await asked.count(marker)).refusal is None:
+            return checks.of_move(marker)
+    return None
+
+
+async def _of_plugin(settings: Settings, url: str) -> list[Finding]:
+    """See whether RabbitMQ knows the type of exchange; version 3 ends the connection if not.
+
+    Raises:
+        LinkLost: there is none to ask by.
+    """
+    name = partitions_exchange(settings)
+    async with survey(url, settings.amqp_certificates, settings.heartbeat) as asked:
+        try:
+            told = await asked.may_configure(declared_exchange(name, "x-modulus-hash"))
+        except LinkLost as error:
+            return [checks.of_plugin(name, str(error))]
+    if told.refusal is not None and told.refusal.unknown_type:
+        return [checks.of_plugin(name, told.refusal.text)]
+    return []
+
+
 async def _permissions(
     asked: Survey, settings: Settings, declared: list[Declared]
 ) -> list[Permission]:
     found = []
     if settings.declare_topology:
-        found += [await asked.may_configure(one.kind, one.name) for one in declared]
-        queues = topology(settings).queues
-        found += [await asked.may_bind(queue.name, queue.exchange) for queue in queues]
-    found.append(await asked.may_read(settings.event_queue))
+        found += [await asked.may_configure(_of_any_type(one)) for one in declared]
+        found += [await asked.may_bind(binding) for binding in topology(settings).bindings]
+    consumed = [*event_queues(settings)]
+    if settings.partitions > 1:
+        consumed.append(members_queue(settings))
+        if not settings.declare_topology:
+            found.append(await asked.may_configure(declared_queue(consumed[-1], {})))
+    found += [await asked.may_read(queue) for queue in consumed]
     # Last: where RabbitMQ is short of memory or disk, nothing is answered after these.
     for exchange in (settings.result_exchange, settings.dead_letter_exchange):
         found.append(await asked.may_write(exchange))
     return found
+
+
+def _of_any_type(declared: Declared) -> Declared:
+    """Ask about an exchange as one of a type that RabbitMQ knows in any case."""
+    return declared_exchange(declared.name) if declared.kind == "exchange" else declared
+
+
+def _of_seen(seen: Seen, settings: Settings, setting: Setting) -> list[Finding]:
+    role = _role(seen, settings)
+    if seen.kind == "queue" and seen.name == settings.event_queue:
+        there = checks.partitions_there(seen, settings.partitions)
+        if there is not None:
+            return [checks.of_number(seen.name, there, settings.partitions)]
+    return checks.of_seen(seen, role, setting)
 
 
 def _told(
@@ -145,13 +221,34 @@ def _told(
     waiting, readers = int(told.get("messages_ready", 0)), int(told.get("consumers", 0))
     differences = policies.differences(declared, told)
     seen = Seen(declared.kind, declared.name, None, waiting, readers, differences)
-    return checks.of_seen(seen, _role(seen, settings), setting)
+    return _of_seen(seen, settings, setting)
 
 
-def _binding(management: Management, queue: Queue, setting: Setting) -> Finding:
-    bound = management.bindings(queue.exchange)
+def _bindings(
+    kind: Kind, name: str, settings: Settings, bound: Bound, setting: Setting
+) -> list[Finding]:
+    """Tell of the bindings that a queue or an exchange should have."""
     will_be = setting.declares and not setting.runs
-    return policies.of_binding(queue.name, queue.exchange, bound, declares=will_be)
+    return [
+        policies.of_binding(binding, bound[binding.source], declares=will_be)
+        for binding in topology(settings).bindings
+        if (binding.kind, binding.destination) == (kind, name)
+    ]
+
+
+def _spreading(settings: Settings, bound: Bound, setting: Setting) -> list[Finding]:
+    """Tell whether events reach the partitions, and nothing else."""
+    if settings.partitions == 1:
+        return []
+    hashing, wanted = partitions_exchange(settings), topology(settings).bindings
+    findings = _bindings("exchange", hashing, settings, bound, setting)
+    findings += policies.of_strays(hashing, wanted, bound[hashing])
+    if any(
+        one.get("destination") == settings.event_queue for one in bound[settings.event_exchange]
+    ):
+        what = f"is bound to {settings.event_exchange}: events come here, where no replica looks"
+        findings.append(Finding(f"queue {settings.event_queue}", "fault", what, "unbind it"))
+    return findings
 
 
 def _readers(management: Management, settings: Settings) -> list[Finding]:
@@ -165,16 +262,28 @@ def _readers(management: Management, settings: Settings) -> list[Finding]:
 async def _apply(asked: Survey, settings: Settings, url: str) -> list[Finding]:
     wanted = topology(settings)
     setting = _setting(asked.node.version, settings, url, declares=True)
+    if (moves := await _of_move(asked, settings)) is not None:
+        return [moves]
+    declared = declarations(wanted)
+    (events,) = (one for one in declared if (one.kind, one.name) == ("queue", settings.event_queue))
+    seen = await asked.look(events)
+    if (there := checks.partitions_there(seen, settings.partitions)) is not None:
+        return [checks.of_number(seen.name, there, settings.partitions)]
     findings: list[Finding] = []
-    for declared in declarations(wanted):
-        findings += await _make(asked, declared, settings, setting)
-    for queue in wanted.queues:
-        refusal = await asked.bind(queue.name, queue.exchange)
-        area = f"queue {queue.name}"
+    for one in declared:
+        findings += await _make(asked, one, settings, setting)
+    if settings.partitions > 1 and not faultless(findings):
+        # One queue more or less, and all events would be spread in another way.
+        what = "nothing is bound to it, as not all is there"
+        area = f"exchange {partitions_exchange(settings)}"
+        return [*findings, Finding(area, "fault", what, "mend the other faults, and run it again")]
+    for binding in wanted.bindings:
+        refusal = await asked.bind(binding)
+        area = f"{binding.kind} {binding.destination}"
         if refusal is None:
-            findings.append(Finding(area, "ok", f"is bound to {queue.exchange} with #"))
+            findings.append(Finding(area, "ok", f"is bound to {binding.source} with #"))
         elif not refusal.missing:
-            what = f"cannot be bound to {queue.exchange}: {refusal.text}"
+            what = f"cannot be bound to {binding.source}: {refusal.text}"
             findings.append(Finding(area, "fault", what, setting.to_permit))
     return findings
 
@@ -189,6 +298,8 @@ async def _make(
         if refusal is None:
             return [Finding(area, "ok", "is made")]
         todo = setting.to_permit if refusal.forbidden else "look into RabbitMQ's log"
+        if refusal.unknown_type:
+            todo = checks.ENABLE_PLUGIN
         return [Finding(area, "fault", f"cannot be made: {refusal.text}", todo)]
     if seen.differences or seen.uncompared is not None:
         what = "is there and differs, and is left as it is"
@@ -205,12 +316,10 @@ def _setting(
 ) -> Setting:
     declares = settings.declare_topology if declares is None else declares
     least = least_permissions(topology(settings), declares=declares)
-    return Setting(version, settings.declare_topology, least.command(virtual_host(url), user(url)))
+    grant = least.command(virtual_host(url), user(url))
+    return Setting(version, settings.declare_topology, grant, partitions=settings.partitions)
 
 
 def _role(seen: Seen, settings: Settings) -> Role | None:
-    if seen.kind == "exchange":
-        return None
-    if seen.name == settings.event_queue:
-        return "events"
-    return "results" if seen.name == settings.result_queue else "dead letters"
+    roles = {queue.name: queue.role for queue in topology(settings).queues}
+    return roles.get(seen.name) if seen.kind == "queue" else None

@@ -266,9 +266,7 @@ def look_at_dead_letters(
 ) -> Look:
     """Begin a look at the queue of dead letters."""
     (arguments,) = (
-        queue.arguments
-        for queue in topology(settings).queues
-        if queue.name == settings.dead_letter_queue
+        queue.arguments for queue in topology(settings).queues if queue.role == "dead letters"
     )
     return Look(
         link.reading,

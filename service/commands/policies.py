@@ -9,14 +9,20 @@ from typing import Any
 from service.commands.differences import compare
 from service.commands.facts import Declared, Difference, deliveries
 from service.commands.findings import Finding, State
+from service.topology import Binding
 
 Told = Mapping[str, Any]
 """An exchange, a queue or a binding as the management API tells it."""
 
 
-def of_policies(name: str, queue: Told) -> list[Finding]:
-    """Tell which rules that an operator has set for a queue lose messages."""
+def of_policies(name: str, queue: Told, *, empty: bool = False) -> list[Finding]:
+    """Tell which rules that an operator has set for a queue lose messages.
+
+    One that is `empty` at all times can only be lost itself.
+    """
     area, rules = f"queue {name}", _rules(queue)
+    if empty:
+        rules = {key: value for key, value in rules.items() if key == "expires"}
     by = " and ".join(
         f"{kind} {queue[key]}"
         for key, kind in (("policy", "policy"), ("operator_policy", "operator policy"))
@@ -64,13 +70,14 @@ def acknowledgement_timeout(queue: Told) -> float | None:
     return own / 1000 if isinstance(own, int) else None
 
 
-def of_binding(queue: str, exchange: str, bindings: Sequence[Told], *, declares: bool) -> Finding:
-    """Tell whether all that an exchange gets reaches a queue; `bindings` are the exchange's."""
-    area = f"queue {queue}"
+def of_binding(wanted: Binding, bindings: Sequence[Told], *, declares: bool) -> Finding:
+    """Tell whether all that an exchange gets goes on as wanted; `bindings` are the exchange's."""
+    area, exchange = f"{wanted.kind} {wanted.destination}", wanted.source
     keys = [
         binding.get("routing_key")
         for binding in bindings
-        if binding.get("destination_type") == "queue" and binding.get("destination") == queue
+        if (binding.get("destination_type"), binding.get("destination"))
+        == (wanted.kind, wanted.destination)
     ]
     if "#" in keys:
         return Finding(area, "ok", f"is bound to {exchange} with #")
@@ -82,6 +89,17 @@ def of_binding(queue: str, exchange: str, bindings: Sequence[Told], *, declares:
         what = f"is bound to {exchange} with {', '.join(map(str, keys))} and should be with #"
         return Finding(area, "warning", f"{what}: other messages do not reach it", todo)
     return Finding(area, "fault", f"is not bound to {exchange}: nothing reaches it", todo)
+
+
+def of_strays(hashing: str, wanted: Sequence[Binding], bindings: Sequence[Told]) -> list[Finding]:
+    """Tell what else is bound to the exchange that spreads events over partitions."""
+    ours = {(one.destination, "#") for one in wanted if one.source == hashing}
+    there = {(str(one.get("destination")), str(one.get("routing_key"))) for one in bindings}
+    todo = "unbind it: it counts as a partition, and no replica of ours takes its events"
+    return [
+        Finding(f"exchange {hashing}", "fault", f"{name} is bound to it with {key}", todo)
+        for name, key in sorted(there - ours)
+    ]
 
 
 def of_readers(exchange: str, bindings: Sequence[Told], *, drops: bool) -> Finding:

@@ -8,7 +8,7 @@ may not have reached RabbitMQ: a window of each at the most.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -18,6 +18,7 @@ from service.commands.dead_letters import Letter, Selection, event_message, read
 from service.commands.look import Look
 from service.commands.render import NoCatalogue
 from service.commands.tally import Ending, Outcome, Refusal, Tally
+from service.conditions import routing_key
 from service.connection import LinkLost
 from service.events import InvalidEvent, parse
 from service.guards import check_database, guard
@@ -91,6 +92,17 @@ class Judge:
         except InvalidEvent as error:
             return error.reason, error.detail
         return None
+
+    def routed(self, event: Message) -> Message:
+        """Give an event that is not refused the routing key of its profile, if that matters."""
+        settings = self.settings
+        if settings.partitions == 1:
+            return event
+        update = parse(event.body, event.properties, settings.max_event_bytes)
+        known = self._known.get(update.database)
+        if isinstance(known, Catalogue):
+            update = guard(update, known, settings.zone, values=False)
+        return replace(event, routing_key=routing_key(update.key))
 
     async def _ask(self, database: str, catalogues: Catalogues) -> Catalogue | Refusal:
         known: Catalogue | Refusal
@@ -255,7 +267,7 @@ class Replayer:
             elif self._plan.dry:
                 self._end(each.letter, letter.event_id, "would-be-published")
             else:
-                good.append(_Ready(event, each, letter.event_id))
+                good.append(_Ready(self._judge.routed(event), each, letter.event_id))
             await asyncio.sleep(0)  # heartbeats go on
         await self._publish_all(good, look)
 

@@ -11,13 +11,16 @@ from pathlib import Path
 
 from pydantic_core import from_json
 
+from service import conditions
 from service.commands.links import link_of
+from service.events import InvalidEvent, parse
 from service.limits import limiter
 from service.messages import Message, Properties
 from service.results import PERSISTENT
 from service.settings import Settings
 
 _UNCONFIRMED = 100  # messages on their way to RabbitMQ at a time
+_ANY_KEY = "profile.update"  # of what is no event
 _LINES = (".jsonl", ".ndjson")
 
 STANDARD_INPUT = Path("-")
@@ -85,9 +88,17 @@ def _is_json(text: bytes) -> bool:
     return False
 
 
+def key_of(body: bytes, max_bytes: int) -> str:
+    """Make the routing key of an event's profile, as far as the event itself tells it."""
+    try:
+        return conditions.routing_key(parse(body, Properties(), max_bytes).key)
+    except InvalidEvent:
+        return _ANY_KEY
+
+
 async def send(  # noqa: PLR0913 - none of them belongs to another
     settings: Settings,
-    routing_key: str,
+    routing_key: str | None,
     events: Sequence[Found],
     rate: float | None,
     confirmed: Callable[[Found], None],
@@ -98,7 +109,7 @@ async def send(  # noqa: PLR0913 - none of them belongs to another
 
     Args:
         settings: where RabbitMQ is.
-        routing_key: of each message.
+        routing_key: of each message; None for that of its profile.
         events: in the order in which they are published.
         rate: events a second; None for as fast as it goes.
         confirmed: told each event that RabbitMQ has.
@@ -133,7 +144,8 @@ async def send(  # noqa: PLR0913 - none of them belongs to another
                 delivery_mode=PERSISTENT,
                 timestamp=int(time.time()),
             )
-            message = Message(settings.event_exchange, routing_key, event.body, properties)
+            key = routing_key or key_of(event.body, settings.max_event_bytes)
+            message = Message(settings.event_exchange, key, event.body, properties)
             link.publish(message).add_done_callback(partial(done, number))
         for _ in range(_UNCONFIRMED):
             await slots.acquire()

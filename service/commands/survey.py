@@ -18,10 +18,10 @@ from pika.exceptions import ChannelClosed
 
 from service.broker import encrypted_by, host_and_port
 from service.commands.differences import Unreadable, declared_exchange, declared_queue, take_over
-from service.commands.facts import Declared, Difference, Kind, Node, Permission, Refusal, Seen
+from service.commands.facts import Declared, Difference, Node, Permission, Refusal, Seen
 from service.connection import Line, LinkLost
 from service.tls import Certificates
-from service.topology import Topology
+from service.topology import Binding, Kind, Topology
 
 _OPEN_TIMEOUT = 30.0  # seconds for one node
 _ANSWER_TIMEOUT = 10.0  # seconds for one answer
@@ -84,24 +84,27 @@ class Survey:
         """
         return Permission("write", exchange, await self._refusal(partial(_publish, exchange)))
 
-    async def may_bind(self, queue: str, exchange: str) -> Permission:
-        """Tell whether the user may bind a queue to an exchange.
+    async def may_bind(self, binding: Binding) -> Permission:
+        """Tell whether the user may bind a queue, or an exchange, to an exchange.
 
         Raises:
             LinkLost: the connection ended.
         """
-        return Permission("bind", queue, await self._refusal(partial(_unbind, queue, exchange)))
+        # There is no such binding, which is no fault to RabbitMQ.
+        refusal = await self._refusal(_unbind(binding, str(uuid4())))
+        return Permission("bind", binding.destination, refusal, binding.kind)
 
-    async def may_configure(self, kind: Kind, name: str) -> Permission:
+    async def may_configure(self, declared: Declared) -> Permission:
         """Tell whether the user may declare an exchange or a queue.
 
         Raises:
-            LinkLost: the connection ended.
+            LinkLost: the connection ended; also if RabbitMQ does not know the exchange's type.
         """
-        impossible = {"alternate-exchange": 1} if kind == "exchange" else {"x-expires": "none"}
-        declared = declared_exchange(name) if kind == "exchange" else declared_queue(name, {})
+        exchange = declared.kind == "exchange"
+        impossible = {"alternate-exchange": 1} if exchange else {"x-expires": "none"}
         asked = replace(declared, arguments=impossible)
-        return Permission("configure", name, await self._refusal(_active(asked)))
+        refusal = await self._refusal(_active(asked))
+        return Permission("configure", declared.name, refusal, declared.kind)
 
     async def make(self, declared: Declared) -> Refusal | None:
         """Declare an exchange or a queue; the refusal if it cannot be.
@@ -111,17 +114,41 @@ class Survey:
         """
         return await self._refusal(_active(declared))
 
-    async def bind(self, queue: str, exchange: str) -> Refusal | None:
-        """Bind a queue to an exchange with `#`; the refusal if it cannot be.
+    async def bind(self, binding: Binding) -> Refusal | None:
+        """Bind with `#`; the refusal if it cannot be.
 
         Raises:
             LinkLost: the connection ended.
         """
+        return await self._refusal(_bind(binding))
 
-        def start(channel: Channel, callback: Callable[..., None]) -> None:
-            channel.queue_bind(queue, exchange, routing_key="#", callback=callback)
+    async def unbind(self, binding: Binding) -> Refusal | None:
+        """Take a binding with `#` away, if it is there; the refusal if it cannot be.
 
-        return await self._refusal(start)
+        Raises:
+            LinkLost: the connection ended.
+        """
+        return await self._refusal(_unbind(binding, "#"))
+
+    async def remove(self, kind: Kind, name: str) -> Refusal | None:
+        """Delete an exchange or a queue, if it is there, with all that is in it.
+
+        Raises:
+            LinkLost: the connection ended.
+        """
+        return await self._refusal(_delete(kind, name))
+
+    async def count(self, queue: str) -> Seen:
+        """See how many messages wait in a queue, and who reads it, and nothing else.
+
+        Raises:
+            LinkLost: the connection ended.
+        """
+        answer = await self._ask(_passive("queue", queue))
+        if isinstance(answer, Refusal):
+            return Seen("queue", queue, answer)
+        count = answer.method
+        return Seen("queue", queue, None, count.message_count, count.consumer_count)
 
     async def _refusal(self, start: _Start) -> Refusal | None:
         answer = await self._ask(start)
@@ -199,7 +226,7 @@ async def survey(url: str, certificates: Certificates, heartbeat: int) -> AsyncI
 
 def declarations(topology: Topology) -> list[Declared]:
     """List what the service declares, exchanges first."""
-    exchanges = [declared_exchange(name) for name in topology.exchanges]
+    exchanges = [declared_exchange(one.name, one.type) for one in topology.exchanges]
     return exchanges + [declared_queue(queue.name, queue.arguments) for queue in topology.queues]
 
 
@@ -257,6 +284,25 @@ def _publish(exchange: str, channel: Channel, callback: Callable[..., None]) -> 
     channel.basic_qos(prefetch_count=1, callback=callback)
 
 
-def _unbind(queue: str, exchange: str, channel: Channel, callback: Callable[..., None]) -> None:
-    # There is no such binding, which is no fault to RabbitMQ.
-    channel.queue_unbind(queue, exchange, routing_key=str(uuid4()), callback=callback)
+def _bind(binding: Binding) -> _Start:
+    def start(channel: Channel, callback: Callable[..., None]) -> None:
+        bind = channel.queue_bind if binding.kind == "queue" else channel.exchange_bind
+        bind(binding.destination, binding.source, routing_key="#", callback=callback)
+
+    return start
+
+
+def _unbind(binding: Binding, key: str) -> _Start:
+    def start(channel: Channel, callback: Callable[..., None]) -> None:
+        unbind = channel.queue_unbind if binding.kind == "queue" else channel.exchange_unbind
+        unbind(binding.destination, binding.source, routing_key=key, callback=callback)
+
+    return start
+
+
+def _delete(kind: Kind, name: str) -> _Start:
+    def start(channel: Channel, callback: Callable[..., None]) -> None:
+        delete = channel.exchange_delete if kind == "exchange" else channel.queue_delete
+        delete(name, callback=callback)
+
+    return start

@@ -83,6 +83,17 @@ def fail(text: str, code: int = FAILED) -> NoReturn:
     raise SystemExit(code)
 
 
+def agreed(question: str) -> bool:
+    """Ask, and read yes or no; Ctrl-C ends the command with exit code 130."""
+    # Only what asks pays for it.
+    import typer  # noqa: PLC0415
+
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        raise SystemExit(130) from None
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """Turn what may go wrong at RabbitMQ or with a file into one line, and exit code 1.

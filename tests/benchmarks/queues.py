@@ -55,12 +55,13 @@ class Queues:
         """Declare exchanges and queues; `classic` ones instead of quorum queues."""
         wanted = topology(Settings.load(access_token="none"))
         for exchange in wanted.exchanges:
-            self._channel.exchange_declare(exchange, "topic", durable=True)
+            self._channel.exchange_declare(exchange.name, exchange.type, durable=True)
         for queue in wanted.queues:
             arguments = {"x-single-active-consumer": True} if queue.name == EVENTS else {}
             chosen = arguments if classic else dict(queue.arguments)
             self._channel.queue_declare(queue.name, durable=True, arguments=chosen)
-            self._channel.queue_bind(queue.name, queue.exchange, "#")
+        for binding in wanted.bindings:
+            self._channel.queue_bind(binding.destination, binding.source, "#")
 
     def send(self, first: int, count: int) -> None:
         """Publish events; RabbitMQ has routed all of them afterwards."""

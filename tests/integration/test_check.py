@@ -1,6 +1,7 @@
 """`profile-sync check` against real deployments: what it finds, and that it changes nothing."""
 
 import json
+import re
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -223,6 +224,121 @@ def logged_in(broker: Broker) -> str:
     """The management URL with the user and password of the broker's owner."""
     owner = broker.amqp_url().split("//")[1].partition("@")[0]
     return broker.management_url.replace("//", f"//{owner}@")
+
+
+class TestPartitions:
+    @pytest.fixture(autouse=True)
+    def _applied(self, vhost: Vhost) -> None:
+        done = profile_sync("topology", "--apply", AMQP_URL=vhost.amqp_url, PARTITIONS="3")
+        assert done.returncode == 0, done.stdout
+
+    def test_all_is_well_where_all_is_well(self, check: Check, broker: Broker) -> None:
+        for declares in ("true", "false"):
+            known: dict[str, Any] = {"DECLARE_TOPOLOGY": declares, "PARTITIONS": "3"}
+            code, found = check("--management", broker.management_url, **known)
+            assert (code, told(found, "warning"), told(found, "fault")) == (0, {}, {})
+            well, notes = told(found, "ok"), told(found, "note")
+            assert "keeps the number of partitions, 3" in well[f"queue {EVENTS}"]
+            assert f"is bound to {EVENTS} with #" in well[f"exchange {EVENTS}.partitions"]
+            assert "replicas: 0" in notes[f"queue {EVENTS}.members"]
+            for number in range(3):
+                queue = f"queue {EVENTS}.{number}"
+                assert f"is bound to {EVENTS}.partitions with #" in well[queue]
+                assert "no service runs; 0 wait" in notes[queue]
+
+    def test_replicas_are_counted_and_a_partition_without_one_is_told(
+        self, check: Check, mail: Mail
+    ) -> None:
+        for queue in (f"{EVENTS}.members", f"{EVENTS}.members", f"{EVENTS}.0", f"{EVENTS}.1"):
+            mail.channel.basic_consume(queue, lambda *_: None)
+        code, found = check(PARTITIONS="3")
+        assert code == 0
+        assert "replicas: 2" in told(found, "note")[f"queue {EVENTS}.members"]
+        assert "has a consumer" in told(found, "ok")[f"queue {EVENTS}.1"]
+        assert set(told(found, "warning")) == {f"queue {EVENTS}.2"}
+        assert "has no consumer, and replicas run" in told(found, "warning")[f"queue {EVENTS}.2"]
+
+    def test_what_lies_in_the_queue_of_their_number_is_a_fault(
+        self, check: Check, broker: Broker, mail: Mail
+    ) -> None:
+        mail.channel.basic_publish("", EVENTS, b"{}")
+        mail.channel.queue_bind(EVENTS, EVENTS, "#")
+        wait_for(lambda: mail.ready(EVENTS) == 1, "the message")
+        code, found = check("--management", broker.management_url, PARTITIONS="3")
+        assert code == 1
+        fault = told(found, "fault")[f"queue {EVENTS}"]
+        assert "1 message waits where no replica looks" in fault
+        assert f"is bound to {EVENTS}: events come here" in fault
+
+    def test_bindings_more_or_less_are_faults(
+        self, check: Check, broker: Broker, mail: Mail
+    ) -> None:
+        hashing = f"{EVENTS}.partitions"
+        mail.channel.queue_unbind(f"{EVENTS}.1", hashing, "#")
+        mail.channel.queue_bind(RESULTS, hashing, "#")
+        mail.channel.exchange_unbind(hashing, EVENTS, "#")
+        code, found = check("--management", broker.management_url, PARTITIONS="3")
+        assert code == 1
+        faults = told(found, "fault")
+        assert f"is not bound to {hashing}" in faults[f"queue {EVENTS}.1"]
+        assert f"{RESULTS} is bound to it with #" in faults[f"exchange {hashing}"]
+        assert f"is not bound to {EVENTS}" in faults[f"exchange {hashing}"]
+
+    @pytest.mark.parametrize(("number", "move"), [("1", "make them 1"), ("8", "make them 8")])
+    def test_another_number_is_told_and_apply_leaves_all_as_it_is(
+        self, check: Check, vhost: Vhost, number: str, move: str
+    ) -> None:
+        before = things(vhost)
+        for declares in ("true", "false"):
+            code, found = check(DECLARE_TOPOLOGY=declares, PARTITIONS=number)
+            assert code == 1
+            fault = told(found, "fault")[f"queue {EVENTS}"]
+            assert f"there are 3 partitions, and PARTITIONS is {number}" in fault
+            assert "set PARTITIONS=3" in fault
+            assert move in fault
+        done = profile_sync("topology", "--apply", AMQP_URL=vhost.amqp_url, PARTITIONS=number)
+        assert (done.returncode, "there are 3 partitions" in done.stdout) == (1, True)
+        assert things(vhost) == before
+
+    @pytest.mark.parametrize("number", ["1", "2"])
+    def test_a_user_who_may_not_configure_is_told_of_more_partitions(
+        self, check: Check, login: Callable[..., str], number: str
+    ) -> None:
+        ours = r"^(profile-sync\..*)$"
+        code, found = check(AMQP_URL=login("", ours, ours), PARTITIONS=number)
+        assert code == 1
+        more = f"queue {EVENTS}.{0 if number == '1' else 2}"
+        assert "there are more partitions than PARTITIONS" in told(found, "fault")[more]
+
+    def test_an_exchange_of_another_kind_is_a_fault(self, check: Check, mail: Mail) -> None:
+        mail.channel.exchange_delete(f"{EVENTS}.partitions")
+        mail.channel.exchange_declare(f"{EVENTS}.partitions", "topic", durable=True)
+        code, found = check(PARTITIONS="3")
+        assert code == 1
+        fault = told(found, "fault")[f"exchange {EVENTS}.partitions"]
+        assert "type is topic and should be x-modulus-hash" in fault
+
+
+@pytest.mark.slow
+def test_a_node_without_the_plugin_for_partitions_is_a_fault(
+    private_node: Node, check: Check
+) -> None:
+    url = private_node.amqp_url()
+    known: dict[str, Any] = {"PARTITIONS": "2"}
+    registry = 'rabbit_registry:{}(exchange, <<"x-modulus-hash">>{}).'
+    private_node.control("eval", registry.format("unregister", ""))
+    try:
+        code, found = check(AMQP_URL=url, **known)
+        applied = profile_sync("topology", "--apply", AMQP_URL=url, **known)
+    finally:
+        module = ", rabbit_sharding_exchange_type_modulus_hash"
+        private_node.control("eval", registry.format("register", module))
+    assert code == 1
+    fault = told(found, "fault")[f"exchange {EVENTS}.partitions"]
+    assert "rabbitmq-plugins enable rabbitmq_sharding" in fault
+    assert applied.returncode == 1
+    said = applied.stderr + applied.stdout  # RabbitMQ 3 ends the connection
+    assert re.search("enable (the plugin )?rabbitmq_sharding", said)
 
 
 def test_policies_that_lose_messages_are_found(applied: Vhost, check: Check) -> None:

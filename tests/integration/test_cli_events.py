@@ -1,5 +1,6 @@
 """Sending events by hand and watching their results."""
 
+import hashlib
 import json
 import re
 import signal
@@ -16,6 +17,7 @@ import pytest
 
 from tests.integration.conftest import EVENTS, RESULTS, Mail
 from tests.integration.test_cli import profile_sync
+from tests.integration.test_service import event
 from tests.programs import eventually, without_settings
 from tests.rabbitmq import Vhost
 
@@ -38,6 +40,19 @@ def test_lines_are_sent_in_their_order(tmp_path: Path, vhost: Vhost, exchanges: 
     arrived = exchanges.take(EVENTS, 3000)
     assert [body for _, _, body in arrived] == bodies
     assert {(each.delivery_mode, each.timestamp is None) for _, each, _ in arrived} == {(2, False)}
+
+
+def test_each_event_has_the_routing_key_of_its_profile_or_that_which_is_given(
+    vhost: Vhost, exchanges: Mail
+) -> None:
+    bodies = [json.dumps(event(number, number)).encode() for number in (1, 2, 1)]
+    given = b"\n".join([*bodies, b"broken"])
+    for more in ((), ("--routing-key", "mine")):
+        sent = profile_sync("send", *more, "-", given=given, AMQP_URL=vhost.amqp_url)
+        assert sent.returncode == 0
+    arrived = [method.routing_key for method, _, _ in exchanges.take(EVENTS, 8)]
+    recipe = [hashlib.sha256(f"1234\ncustomerid=={n}".encode()).hexdigest() for n in (1, 2)]
+    assert arrived == [recipe[0], recipe[1], recipe[0], "profile.update", *["mine"] * 4]
 
 
 def test_the_first_event_that_is_not_taken_is_named(

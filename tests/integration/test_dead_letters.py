@@ -41,10 +41,11 @@ def declare(mail: Mail, known: Settings) -> None:
     """Declare what the service would."""
     wanted = topology(known)
     for exchange in wanted.exchanges:
-        mail.channel.exchange_declare(exchange, "topic", durable=True)
+        mail.channel.exchange_declare(exchange.name, exchange.type, durable=True)
     for queue in wanted.queues:
         mail.channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
-        mail.channel.queue_bind(queue.name, queue.exchange, "#")
+    for binding in wanted.bindings:
+        mail.channel.queue_bind(binding.destination, binding.source, "#")
 
 
 def event(number: int, **changes: Any) -> dict[str, Any]:

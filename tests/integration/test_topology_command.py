@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
+from service.commands.sending import key_of
 from tests.integration.conftest import DEAD_LETTERS, EVENTS, RESULTS, Mail
 from tests.integration.test_cli import profile_sync
 from tests.integration.test_cli_events import publish, watching
@@ -46,22 +47,30 @@ def ours(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.parametrize(("partitions", "sizes"), [("1", [3, 3, 3]), ("4", [4, 8, 7])])
 def test_what_it_prints_and_what_it_makes_is_what_the_service_declares(
+    *,
+    partitions: str,
+    sizes: list[int],
     broker: Broker,
     vhost: Vhost,
     standin: Callable[..., StandIn],
     environment: Callable[..., dict[str, str]],
     run_service: Callable[[Mapping[str, str]], Service],
 ) -> None:
-    run_service(environment(standin())).wait_ready()
+    run_service(environment(standin(), PARTITIONS=partitions)).wait_ready()
     declared = things(vhost)
-    assert {len(listed) for listed in declared.values()} == {3}
+    assert [len(listed) for listed in declared.values()] == sizes
     made = broker.create_vhost(f"{vhost.name} made")
     imported = broker.create_vhost(f"{vhost.name} imported")
     try:
-        assert profile_sync("topology", "--apply", AMQP_URL=made.amqp_url).returncode == 0
+        known: dict[str, Any] = {"PARTITIONS": partitions}
+        assert profile_sync("topology", "--apply", AMQP_URL=made.amqp_url, **known).returncode == 0
         assert things(made) == declared
-        printed = profile_sync("topology", "--print", AMQP_URL=imported.amqp_url)
+        printed = profile_sync("topology", "--print", AMQP_URL=imported.amqp_url, **known)
+        assert ("rabbitmq-plugins enable rabbitmq_sharding" in printed.stderr) == (
+            partitions != "1"
+        )
         broker.api("POST", "/definitions", json.loads(printed.stdout))
         assert things(imported) == declared
     finally:
@@ -115,10 +124,12 @@ def run_by_a_shell(script: str) -> list[list[str]]:
     return [part.splitlines() for part in done.stdout.split("\n.\n") if part]
 
 
+@pytest.mark.parametrize("partitions", ["1", "4"])
 @pytest.mark.parametrize("declares", ["true", "false"])
 def test_the_printed_permissions_are_enough_to_work(
     *,
     declares: str,
+    partitions: str,
     vhost: Vhost,
     login: Callable[..., str],
     mail: Mail,
@@ -126,42 +137,51 @@ def test_the_printed_permissions_are_enough_to_work(
     environment: Callable[..., dict[str, str]],
     run_service: Callable[[Mapping[str, str]], Service],
 ) -> None:
+    known: dict[str, Any] = {"DECLARE_TOPOLOGY": declares, "PARTITIONS": partitions}
     (command,) = run_by_a_shell(
-        profile_sync(
-            "topology", "--permissions", AMQP_URL=vhost.amqp_url, DECLARE_TOPOLOGY=declares
-        ).stdout
+        profile_sync("topology", "--permissions", AMQP_URL=vhost.amqp_url, **known).stdout
     )
     assert command[:2] == ["set_permissions", f"--vhost={vhost.name}"]
     url = login(*command[-3:])
     if declares == "false":
-        assert profile_sync("topology", "--apply", AMQP_URL=vhost.amqp_url).returncode == 0
-    service = run_service(environment(standin(), AMQP_URL=url, DECLARE_TOPOLOGY=declares))
+        done = profile_sync("topology", "--apply", AMQP_URL=vhost.amqp_url, **known)
+        assert done.returncode == 0
+    service = run_service(environment(standin(), AMQP_URL=url, **known))
     service.wait_ready()
-    mail.send(event(1, create=True), b"no JSON")
+    for body in (json.dumps(event(1, create=True)).encode(), b"no JSON"):
+        mail.channel.basic_publish(EVENTS, key_of(body, 1000), body)
     assert {result["outcome"] for result in mail.results(2)} == {"created", "rejected"}
     mail.take(DEAD_LETTERS, 1)
     assert not [line for line in service.log() if line["level"] in ("warning", "error")]
     checked = profile_sync(
         "check",
         AMQP_URL=url,
-        DECLARE_TOPOLOGY=declares,
+        **known,
         ACCESS_TOKEN="t",
         API_URL="http://[::1]:1/v2",
     ).stdout
     assert "may not" not in checked.replace("the user may not configure it", "")
-    assert f"may read the queue {EVENTS}" in checked
+    consumed = [EVENTS]
+    if partitions != "1":
+        consumed = [f"{EVENTS}.{end}" for end in (*range(int(partitions)), "members")]
+        assert f"queue {EVENTS}.members: replicas: 1\n" in checked
+    assert f"may read the queue {', '.join(consumed)}\n" in checked
 
 
+@pytest.mark.parametrize("partitions", ["1", "3"])
 def test_the_permissions_for_people_are_enough_for_all_commands(
+    *,
+    partitions: str,
     vhost: Vhost,
     login: Callable[..., str],
     mail: Mail,
     standin: Callable[..., StandIn],
     tmp_path: Path,
 ) -> None:
-    printed = profile_sync("topology", "--permissions", AMQP_URL=vhost.amqp_url).stdout
-    *_, command = printed.splitlines()
+    known: dict[str, Any] = {"AMQP_URL": vhost.amqp_url, "PARTITIONS": partitions}
+    command = profile_sync("topology", "--permissions", **known).stdout.splitlines()[5]
     settings: dict[str, Any] = {
+        **known,
         "AMQP_URL": login(*shlex.split(command)[-3:]),
         "API_URL": f"{standin().url}/v2",
         "ACCESS_TOKEN": "demo-token",
@@ -199,15 +219,25 @@ NAMES = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("declares", ["true", "false"])
+@pytest.mark.parametrize(
+    ("declares", "partitions", "count"),
+    [("true", "1", 15), ("false", "1", 3), ("true", "2", 24), ("false", "2", 6)],
+)
 def test_each_of_the_printed_permissions_is_needed_and_missed_by_check(
-    declares: str, vhost: Vhost, login: Callable[..., str], standin: Callable[..., StandIn]
+    *,
+    declares: str,
+    partitions: str,
+    count: int,
+    vhost: Vhost,
+    login: Callable[..., str],
+    standin: Callable[..., StandIn],
 ) -> None:
     settings: dict[str, Any] = {
         **NAMES,
         "API_URL": f"{standin().url}/v2",
         "ACCESS_TOKEN": "demo-token",
         "DECLARE_TOPOLOGY": declares,
+        "PARTITIONS": partitions,
     }
     assert profile_sync("topology", "--apply", AMQP_URL=vhost.amqp_url, **settings).returncode == 0
     printed = profile_sync("topology", "--permissions", AMQP_URL=vhost.amqp_url, **settings)
@@ -223,7 +253,7 @@ def test_each_of_the_printed_permissions_is_needed_and_missed_by_check(
             done = profile_sync("check", AMQP_URL=login(*given), **settings)
             assert (done.returncode, "may not" in done.stdout) == (1, True), (place, name)
             missed += 1
-    assert missed == (15 if declares == "true" else 3)
+    assert missed == count
 
 
 def test_a_broker_that_cannot_be_used_is_one_line(vhost: Vhost, login: Callable[..., str]) -> None:
@@ -248,4 +278,4 @@ def test_a_broker_that_cannot_be_used_is_one_line(vhost: Vhost, login: Callable[
 def test_one_thing_is_to_be_chosen(arguments: list[str]) -> None:
     done = profile_sync("topology", *arguments)
     assert done.returncode == 2
-    assert "one of --print, --permissions and --apply" in done.stderr
+    assert "one of --print, --permissions, --apply and --move" in done.stderr

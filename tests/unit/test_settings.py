@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from service.environment import PREFIX, unknown_variables
 from service.settings import Settings, WrongSettings
 from service.tls import Certificates
+from service.topology import markers, partitions_exchange, topology
 from tests.certificates import Authority, write_pair
 
 AUTHORITY = Authority()
@@ -55,6 +57,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
         ("dead_letter_queue", "profile-sync.dead-letters"),
         ("declare_topology", True),
         ("delivery_limit", 100),
+        ("partitions", 1),
         ("max_in_flight", 32),
         ("window", 512),
         ("request_timeout", 10),
@@ -137,6 +140,8 @@ def test_needs_a_token_and_says_where_to_put_it(monkeypatch: pytest.MonkeyPatch)
         ("DELIVERY_LIMIT", "-1"),
         ("MAX_IN_FLIGHT", "0"),
         ("MAX_IN_FLIGHT", "1.5"),
+        ("PARTITIONS", "0"),
+        ("PARTITIONS", "257"),
         ("PREFETCH", "0"),
         ("PREFETCH", "2001"),
         ("REQUEST_TIMEOUT", "0"),
@@ -219,6 +224,8 @@ def test_tries_several_nodes_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"MAX_IN_FLIGHT": "2"}, 32),
         ({"MAX_IN_FLIGHT": "1000"}, 2000),
         ({"MAX_IN_FLIGHT": "2", "PREFETCH": "5"}, 5),
+        ({"MAX_IN_FLIGHT": "2", "PARTITIONS": "4"}, 8),
+        ({"PREFETCH": "5", "PARTITIONS": "8"}, 1),
     ],
     ids=str,
 )
@@ -449,6 +456,30 @@ def test_names_are_short_enough_for_amqp(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("PROFILE_SYNC_EVENT_QUEUE", "é" * 128)
     with pytest.raises(WrongSettings, match="255 bytes"):
         Settings.load()
+
+
+class TestNamesOfPartitions:
+    def test_no_other_setting_may_have_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        partitions = loaded(monkeypatch, PARTITIONS="3")
+        ours = topology(partitions)
+        queues = {one.name for one in ours.queues if one.role in ("events", "members")}
+        queues |= {*markers(partitions)}
+        exchanges = {partitions_exchange(partitions)}
+        assert (len(queues), len(exchanges)) == (6, 1)
+        for kind, names in (("QUEUE", queues), ("EXCHANGE", exchanges)):
+            for role, name in itertools.product(("RESULT", "DEAD_LETTER"), names):
+                with monkeypatch.context() as patch:
+                    (fault,) = faults(patch, **{f"{role}_{kind}": name})
+                    assert f"{role}_{kind} must not be".casefold() in fault.casefold()
+                    assert fault.startswith("PROFILE_SYNC_PARTITIONS: ")
+
+    @pytest.mark.parametrize("name", ["EVENT_QUEUE", "EVENT_EXCHANGE"])
+    def test_are_short_enough_for_amqp(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        loaded(monkeypatch, **{name: "x" * 255})
+        longest = 247 if name == "EVENT_QUEUE" else 244
+        (fault,) = faults(monkeypatch, PARTITIONS="256")
+        assert f"may then have {longest} bytes" in fault
+        loaded(monkeypatch, **{name: "x" * longest})
 
 
 @pytest.mark.parametrize("options", ["?heartbeat=abc", "?ssl_options=foo", "#x"])

@@ -43,6 +43,9 @@ def test_an_event_is_held_through_an_outage_its_attempts_and_its_turn() -> None:
     assert longest_held(settings()) == 60 + 20 + 8 * (60 + 10)
     slow = settings(rate_limit=0.5, prefetch=100)
     assert longest_held(slow) == longest_held(settings()) + 2 * 100 / 0.5
+    # Each of the partitions has its share of what is held, and of the calls.
+    shared = settings(rate_limit=0.5, prefetch=100, partitions=4)
+    assert longest_held(shared) == longest_held(slow)
 
 
 def test_a_link_that_rabbitmq_would_end_is_warned_of() -> None:

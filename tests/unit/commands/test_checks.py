@@ -1,8 +1,16 @@
 import pytest
 
-from service.commands.checks import Role, Setting, of_nodes, of_permissions, of_seen
-from service.commands.facts import Action, Difference, Kind, Node, Permission, Refusal, Seen
+from service.commands.checks import (
+    Setting,
+    of_nodes,
+    of_number,
+    of_permissions,
+    of_seen,
+    partitions_there,
+)
+from service.commands.facts import Action, Difference, Node, Permission, Refusal, Seen
 from service.commands.findings import Finding
+from service.topology import Kind, Role
 
 GRANT = "rabbitmqctl set_permissions me"
 OLD, NEW = Setting("3.10.8", declares=False, grant=GRANT), Setting("4.0.5", False, GRANT)
@@ -126,6 +134,10 @@ def test_what_may_not_be_looked_at_is_no_fault() -> None:
         ("results", 0, 0, "ok", "0 wait"),
         ("dead letters", 1, 0, "warning", "1 dead letter waits"),
         ("dead letters", 0, 0, "ok", "no dead letters"),
+        ("members", 0, 3, "note", "replicas: 3"),
+        ("number", 0, 0, "ok", "keeps the number of partitions, 1"),
+        ("number", 2, 0, "fault", "2 messages wait where no replica looks"),
+        ("number", 0, 1, "warning", "has 1 consumer, and no event comes here"),
     ],
 )
 def test_who_waits_and_who_reads_is_told(
@@ -135,6 +147,44 @@ def test_who_waits_and_who_reads_is_told(
     assert found[0] == Finding("queue q", "ok", "is as it should be")
     assert found[1].state == state
     assert words in found[1].what
+
+
+def test_a_partition_without_a_consumer_is_told_where_replicas_run() -> None:
+    runs = Setting("3.10.8", False, GRANT, runs=True, partitions=4)
+    found = of_seen(Seen("queue", "q", None, 3, 0), "events", runs)[1]
+    assert (found.state, "no consumer, and replicas run" in found.what) == ("warning", True)
+    alone = Setting("3.10.8", False, GRANT, runs=False, partitions=4)
+    assert of_seen(Seen("queue", "q", None, 3, 0), "events", alone)[1].state == "note"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "current", "there"),
+    [
+        (1, {}, None),
+        (4, {}, None),
+        (4, {"x-queue-type": "quorum"}, 1),
+        (4, {"x-max-length": "2"}, 2),
+        (1, {"x-queue-type": "classic", "x-max-length": "8"}, 8),
+        (1, {"x-max-length": "1000"}, None),
+        (1, {"x-queue-type": "classic"}, None),
+        (4, {"x-max-length": None}, None),
+    ],
+)
+def test_the_queue_of_the_events_tells_how_many_partitions_there_are(
+    wanted: int, current: dict[str, str | None], there: int | None
+) -> None:
+    differences = tuple(Difference(name, "other", value) for name, value in current.items())
+    assert partitions_there(Seen("queue", "q", differences=differences), wanted) == there
+
+
+def test_another_number_of_partitions_is_a_fault_with_both_ways_out() -> None:
+    found = of_number("q", 1, 4)
+    assert (found.state, "there is 1 partition, and PARTITIONS is 4" in found.what) == (
+        "fault",
+        True,
+    )
+    assert "set PARTITIONS=1" in found.todo
+    assert "topology --move" in found.todo
 
 
 def test_a_node_too_many_is_a_warning_and_none_a_fault() -> None:
@@ -200,6 +250,7 @@ def access(kind: Kind, name: str, how: str = "access") -> Refusal:
         ("bind", access("queue", "q"), "the permission write is missing for queue q"),
         ("bind", access("exchange", "e"), "the permission read is missing for exchange e"),
         ("bind", access("exchange", "e", "read access"), "permission read is missing for exch"),
+        ("bind", access("exchange", "q"), "the permission read is missing for exchange q"),
     ],
 )
 def test_the_missing_permission_is_named_with_what_gives_it(
@@ -208,6 +259,16 @@ def test_the_missing_permission_is_named_with_what_gives_it(
     (found,) = of_permissions("me", [Permission(action, "q", refusal)], OLD)
     assert says in found.what
     assert GRANT in found.todo
+
+
+def test_to_bind_an_exchange_takes_writing_to_it() -> None:
+    lacks = [
+        Permission("bind", "q", access("exchange", "q"), "exchange"),
+        Permission("bind", "q", access("exchange", "e"), "exchange"),
+    ]
+    write, read = of_permissions("me", lacks, OLD)
+    assert "may not bind the exchange q: the permission write is missing" in write.what
+    assert "the permission read is missing for exchange e" in read.what
 
 
 def test_one_line_tells_of_all_that_lacks_one_permission() -> None:

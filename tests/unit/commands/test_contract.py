@@ -204,6 +204,30 @@ class TestEvent:
         assert verdict(written.encode()) == "taken"
 
 
+class TestChannels:
+    def test_each_partition_has_a_queue_of_its_own(self) -> None:
+        described = asyncapi(defaults(partitions=2), "1")
+        queues = {name: one for name, one in described["channels"].items() if "Queue" in name}
+        assert {name: one["address"] for name, one in queues.items()} == {
+            "eventsQueue0": "profile-sync.events.0",
+            "eventsQueue1": "profile-sync.events.1",
+            "resultsQueue": "profile-sync.results",
+            "deadLettersQueue": "profile-sync.dead-letters",
+        }
+        assert (
+            "to the exchange profile-sync.events.partitions"
+            in (queues["eventsQueue1"]["description"])
+        )
+        taken = described["operations"]["takeEvents"]["description"]
+        assert "the queues profile-sync.events.0 to profile-sync.events.1" in taken
+
+    def test_a_single_one_has_no_number(self) -> None:
+        described = asyncapi(defaults(), "1")
+        assert described["channels"]["eventsQueue"]["address"] == "profile-sync.events"
+        taken = described["operations"]["takeEvents"]["description"]
+        assert taken.startswith("They come through the queue profile-sync.events. ")
+
+
 class TestResult:
     @pytest.mark.parametrize("outcome", get_args(Outcome))
     def test_is_as_its_schema_has_it(self, outcome: Outcome) -> None:

@@ -40,8 +40,13 @@ def test_definitions_hold_all_that_the_service_declares() -> None:
     assert {one["vhost"] for one in things} == {"a vhost"}
 
 
+PARTITIONS = {"eq.0", "eq.1", "eq.members", "ee.partitions"}
+
+
 def allowed(pattern: str) -> set[str]:
-    return {name for name in [*NAMES.values(), "other", "eqq", "xre"] if re.search(pattern, name)}
+    others = ["other", "eqq", "xre", "eq.2", "eqx0", "ee.moving", "eq.moved"]
+    names = [*NAMES.values(), *PARTITIONS, *others]
+    return {name for name in names if re.search(pattern, name)}
 
 
 def test_a_service_that_declares_may_configure_and_bind_its_own_and_nothing_else() -> None:
@@ -56,6 +61,49 @@ def test_a_service_that_declares_nothing_publishes_and_reads_alone() -> None:
     assert allowed(least.configure) == set()
     assert allowed(least.write) == {"re", "de"}
     assert allowed(least.read) == {"eq"}
+
+
+class TestPartitions:
+    TOPOLOGY = topology(settings(**NAMES, partitions=2))
+
+    def test_definitions_bind_an_exchange_too(self) -> None:
+        written = definitions(self.TOPOLOGY, "/")
+        types = {one["name"]: one["type"] for one in written["exchanges"]}
+        assert types["ee.partitions"] == "x-modulus-hash"
+        bound = {
+            (one["source"], one["destination_type"], one["destination"])
+            for one in written["bindings"]
+        }
+        assert bound == {
+            ("ee", "exchange", "ee.partitions"),
+            ("ee.partitions", "queue", "eq.0"),
+            ("ee.partitions", "queue", "eq.1"),
+            ("re", "queue", "rq"),
+            ("de", "queue", "dq"),
+        }
+
+    def test_a_service_that_declares_may_bind_an_exchange_to_an_exchange(self) -> None:
+        least = least_permissions(self.TOPOLOGY, declares=True)
+        assert allowed(least.configure) == {*NAMES.values(), *PARTITIONS}
+        assert allowed(least.write) == {"re", "de", "rq", "dq", "eq.0", "eq.1", "ee.partitions"}
+        assert allowed(least.read) == {
+            *("eq.0", "eq.1", "eq.members"),
+            *("ee", "ee.partitions", "re", "de"),
+        }
+
+    def test_one_that_declares_nothing_counts_the_replicas_and_reads_all_partitions(self) -> None:
+        least = least_permissions(self.TOPOLOGY, declares=False)
+        assert allowed(least.configure) == {"eq.members"}
+        assert allowed(least.write) == {"re", "de"}
+        assert allowed(least.read) == {"eq.0", "eq.1", "eq.members"}
+
+    def test_who_changes_their_number_may_use_all_names_there_are_before_and_after(self) -> None:
+        for wanted in (self.TOPOLOGY, TOPOLOGY):
+            *_, line = commands(wanted, "/", "me", declares=True)
+            for pattern in shlex.split(line.removeprefix("# "))[-3:]:
+                names = {*PARTITIONS, "ee", "eq", "eq.2", "ee.moving", "eq.moved"}
+                assert allowed(pattern) >= names
+                assert not allowed(pattern) & {"other", "eqq", "xre", "eqx0"}
 
 
 @pytest.mark.parametrize("name", ["a.b", "a|b", "it's", "-a b", "$x", "a(b", "a-b_c"])
@@ -76,6 +124,7 @@ def test_only_what_the_service_needs_is_active_and_the_rest_is_comment(declares:
     assert f"DECLARE_TOPOLOGY={str(declares).lower()} as it is set" in lines[0]
     assert least_permissions(TOPOLOGY, declares=not declares).command("/", "me") in lines[3]
     assert permissions_of_people(TOPOLOGY).command("/", "operator") in lines[5]
+    assert len(lines) == 8
 
 
 def test_the_user_of_a_certificate_is_left_to_who_runs_the_script() -> None:

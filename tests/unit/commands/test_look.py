@@ -55,7 +55,7 @@ class Queue(Line):
         self._counted = counted
         self._declared = declared
 
-    async def open_channel(self) -> Any:
+    async def open_channel(self, on_end: Callable[[BaseException], object] | None = None) -> Any:  # noqa: ARG002
         self.channels.append(Channel())
         return self.channels[-1]
 
@@ -93,8 +93,9 @@ class Queue(Line):
                 )
         return None
 
-    async def close_channel(self, channel: Any) -> None:
+    async def close_channel(self, channel: Any) -> bool:
         self.messages += [number for number in channel.held if number not in channel.acked]
+        return True
 
 
 def _said(value: object) -> str:

@@ -11,7 +11,9 @@ from service.commands.policies import (
     of_binding,
     of_policies,
     of_readers,
+    of_strays,
 )
+from service.topology import Binding
 
 
 def queue(rules: Any, **arguments: Any) -> dict[str, Any]:
@@ -77,7 +79,33 @@ def binding(key: str, destination: str = "q", kind: str = "queue") -> dict[str, 
 def test_a_queue_is_to_be_bound_with_all_keys(
     bindings: list[dict[str, Any]], declares: bool, state: str
 ) -> None:
-    assert of_binding("q", "x", bindings, declares=declares).state == state
+    assert of_binding(Binding("x", "q"), bindings, declares=declares).state == state
+
+
+def test_an_exchange_may_be_what_is_bound() -> None:
+    wanted = Binding("x", "h", "exchange")
+    found = of_binding(wanted, [binding("#", "h", "exchange")], declares=False)
+    assert (found.area, found.state) == ("exchange h", "ok")
+    assert of_binding(wanted, [binding("#", "h")], declares=False).state == "fault"
+
+
+def test_what_else_is_bound_to_the_exchange_of_the_partitions_is_a_fault() -> None:
+    wanted = [Binding("h", "q.0"), Binding("h", "q.1"), Binding("x", "h", "exchange")]
+    right = [binding("#", "q.0"), binding("#", "q.1")]
+    assert of_strays("h", wanted, right) == []
+    more = [*right, binding("#", "theirs"), binding("key", "q.0")]
+    found = of_strays("h", wanted, more)
+    assert [one.what for one in found] == [
+        "q.0 is bound to it with key",
+        "theirs is bound to it with #",
+    ]
+    assert {one.state for one in found} == {"fault"}
+
+
+def test_of_a_queue_that_is_always_empty_only_its_own_loss_is_told() -> None:
+    rules = {"message-ttl": 1, "max-length": 1}
+    assert worst(of_policies("q", queue(rules), empty=True)) == "ok"
+    assert worst(of_policies("q", queue({**rules, "expires": 1}), empty=True)) == "fault"
 
 
 def test_results_without_a_queue_of_ours_need_somebody_elses() -> None:

@@ -12,9 +12,10 @@ from service.commands.look import Look
 from service.commands.render import NoCatalogue
 from service.commands.replay import WINDOW, Judge, Plan, Replayer
 from service.commands.tally import Ending, Refusal, Tally
+from service.conditions import routing_key
 from service.connection import LinkLost
 from service.messages import Delivery, Message
-from tests.unit.samples import body, delivery, event, settings
+from tests.unit.samples import body, delivery, event, settings, update
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -202,6 +203,21 @@ async def test_what_comes_back_meanwhile_is_not_replayed_again() -> None:
     await Replayer(slow, judge, tally, publish, lambda _: None).from_queue(lambda: shelf)
     assert tally.published == 4
     assert shelf.letters == [body(each) for each in events(4)]
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+async def test_an_event_goes_to_the_partition_of_its_profile_as_it_is_now(partitions: int) -> None:
+    mended = event(where={"customerid": "9"})
+    shelf, publisher, tally = Shelf(event(), mended), Publisher(), Tally()
+    judge = Judge(settings(partitions=partitions), None)
+    again = Replayer(plan(), judge, tally, publisher, lambda _: None)
+    await again.from_queue(lambda: shelf)
+    keys = [message.routing_key for message in publisher.published]
+    recipes = [
+        routing_key(update().key),
+        routing_key(update(where={"customerid": "9"}).key),
+    ]
+    assert keys == (recipes if partitions == 4 else ["profile.update"] * 2)
 
 
 async def test_a_queue_that_is_not_counted_is_read_once() -> None:

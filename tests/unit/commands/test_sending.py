@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from service.commands.sending import Found, read, remainder
+from service.commands.sending import Found, key_of, read, remainder
+from service.conditions import routing_key
+from tests.unit.samples import body, event, update
 
 ONE, OTHER = b'{"id": "1"}', b'{"id": "2", "fields": {"age": 1.50}}'
 
@@ -41,6 +43,18 @@ def test_a_line_that_is_no_json_is_an_event_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["events.jsonl", "events.ndjson"])
 def test_the_name_tells_lines_that_one_cannot_tell_by_sight(tmp_path: Path, name: str) -> None:
     assert [found.body for found in events(tmp_path, b"broken\n" + ONE, name)] == [b"broken", ONE]
+
+
+def test_the_routing_key_is_that_of_the_profile() -> None:
+    key = key_of(body(event()), 1000)
+    assert key == routing_key(update().key)
+    assert key == key_of(body(event(fields={"age": 5}, id="other")), 1000)
+    assert key != key_of(body(event(where={"customerid": "4568"})), 1000)
+
+
+@pytest.mark.parametrize("content", [b"broken", b"{}", body(event(where={})), b"x" * 1001])
+def test_what_is_no_event_has_the_routing_key_of_none(content: bytes) -> None:
+    assert key_of(content, 1000) == "profile.update"
 
 
 def test_an_empty_file_has_no_event(tmp_path: Path) -> None:
