@@ -135,14 +135,25 @@ def _carried(evidence: Evidence, arrived: Arrived, unsure: int) -> int:
 
     The call has carried so many events of its key, among whose numbers some may be missing.
     """
-    carried: int = json.loads(arrived.body)["coalesced"] if evidence.coalescing else 1
+    carried = _shared(arrived) if evidence.coalescing else 1
     return 1 if carried == 1 else carried + unsure
 
 
+def _shared(arrived: Arrived) -> int:
+    """Count the events of a result's call; a peer does not tell."""
+    return int(json.loads(arrived.body).get("coalesced", 1))
+
+
 def no_stale_write(evidence: Evidence) -> Iterator[str]:
-    """I3: no write after a higher number of its key; only a replay in order after a hand-back."""
+    """I3: no write after a higher number of its key; only a replay in order after a hand-back.
+
+    A call that was for several events, and failed, may be repeated for one after the other.
+    """
     stale, rewinds = [], []
-    begun = min((each.begun for each in evidence.happened if each.kind in DISTURBING), default=None)
+    of_these = [
+        each.begun for each in evidence.happened if each.kind in DISTURBING or evidence.coalescing
+    ]
+    begun = min(of_these, default=None)
     for key, found in _steps(evidence).items():
         stale += [f"{key}: {write.number} at {_clock(write.done)}" for write in found.stale]
         rewinds += [
@@ -328,6 +339,7 @@ def figures(evidence: Evidence) -> dict[str, float]:
         "wrong final values": sum(_count(text) for text in the_last_value_stays(evidence)),
         "second profiles": sum(len(held) - 1 for held in numbers),
         "good events dead-lettered": len(dead.keys() - bad),
+        "results of shared calls": sum(_shared(each) > 1 for each in evidence.results),
         "hand-overs": sum(len(times) for times in handed_over(evidence).values()),
         "most hand-backs of an event": max((each.count for each in evidence.handed), default=0),
         "most growth of memory (MB)": max(growths(evidence), default=0.0),

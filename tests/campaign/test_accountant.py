@@ -270,6 +270,7 @@ def coalesced(*numbers: int, of: int = 2, held: int = 2) -> Evidence:
         (coalesced(2, 1), ["I3"]),
         (replace(coalesced(2, 1, 2), happened=[Happened("service-killed", 0, 1)]), []),
         (replace(coalesced(2, 1, held=1), happened=[KILLED]), ["I3", "I4"]),
+        (replace(coalesced(2, 1, 2), happened=[Happened("api-500-after", 0, 1)]), []),
     ],
 )
 def test_a_call_may_carry_events_of_a_key_up_to_its_last(
