@@ -33,7 +33,7 @@ def routed_right(evidence: Evidence) -> Iterator[str]:
 
 
 def barriers_hold(evidence: Evidence) -> Iterator[str]:
-    """I3: no call for many profiles runs while another one of its partition does.
+    """I3: no call for many profiles runs while that of another event of its partition does.
 
     Across partitions nothing is promised but the order of each key, and that of one selection of
     many is a key as any other.
@@ -49,7 +49,8 @@ def barriers_hold(evidence: Evidence) -> Iterator[str]:
     beside, ends = list[str](), dict[bool, Write]()
     for write in found:
         for before in ends.values():
-            if MANY in (write.key, before.key) and before.done > write.came + _CLOCK:
+            again = (write.key, write.number) == (before.key, before.number)
+            if MANY in (write.key, before.key) and before.done > write.came + _CLOCK and not again:
                 beside.append(f"{before.key} {before.number} and {write.key} {write.number}")
         latest = ends.get(write.key == MANY, write)
         ends[write.key == MANY] = max(latest, write, key=lambda each: each.done)

@@ -20,8 +20,8 @@ _SEARCH = 45  # seconds: an early acknowledgement shows itself in every second a
 
 
 SHARING = Pace(partitions=8)
-# More events than calls can carry out at once, so that a replica holds some when it hands over.
-HANDED_OVER = Pace(rate=80, partitions=8, slots=4)
+# Events of one key come as fast as it can be called for: some are held at each hand-over.
+HELD = Pace(rate=30, partitions=8, api={"--latency": "0.2"})
 CHANGING = ["api-slow", "replicas-changed", "replicas-changed"]
 
 
@@ -69,8 +69,8 @@ def test_two_minutes_of_faults_break_nothing(seed: int, version: int | None) -> 
 
 
 @pytest.mark.slow
-def test_a_minute_of_faults_breaks_nothing_where_replicas_share_partitions() -> None:
-    account = run(21, 60, pace=SHARING)
+def test_faults_break_nothing_where_replicas_share_partitions() -> None:
+    account = run(21, 50, pace=SHARING)
     assert account.kinds["replicas-changed"] > 2
     assert account.figures["hand-overs"] > 0
     assert_whole(account)
@@ -88,9 +88,9 @@ def test_a_planted_bug_is_reported_within_two_seeds(bug: str, invariant: str) ->
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("bug", "invariant", "seconds"),
-    [("hand-over-by-cancel", "I3", 25), ("no-hand-over", "I16", 10)],
+    [("hand-over-by-cancel", "I3", 10), ("no-hand-over", "I16", 10)],
 )
 def test_a_bug_planted_in_hand_overs_is_reported_within_two_seeds(
     bug: str, invariant: str, seconds: float
 ) -> None:
-    assert_reported(bug, invariant, CHANGING, seconds, HANDED_OVER)
+    assert_reported(bug, invariant, CHANGING, seconds, HELD)

@@ -84,6 +84,7 @@ def test_an_event_that_is_taken_for_misrouted_is_told() -> None:
         ([many(1, 10, 0.5), put("a", 1, 10.2)], True),
         ([put("a", 1, 10, 0.5), put("b", 1, 10.1), many(1, 10.2)], True),
         ([many(1, 10, 0.5), many(2, 10.2)], True),
+        ([many(1, 10, 0.5), many(1, 10.2)], False),
         ([put("b", 1, 10, 0.5), many(1, 10.2)], False),
         ([many(1, 10, 0.5), put("b", 1, 10.2)], False),
         ([put("a", 1, 10, 0.2), many(1, 10.2)], False),
