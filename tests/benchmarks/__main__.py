@@ -44,6 +44,7 @@ def main() -> int:
         draw(report, options.plots)
     print(f"{time.monotonic() - begun:.0f} s in all; the figures are in {options.json}")
     failed = any(": failed: " in note for note in report.notes)
+    failed = not _keeps_to_goals(report) or failed
     return int(failed or (options.gate and not _passes(report)))
 
 
@@ -85,6 +86,8 @@ def _chosen(options: argparse.Namespace) -> list[Scenario]:
         scenarios.starts(),
         scenarios.probes(),
         scenarios.scrapes(),
+        scenarios.partitions(),
+        scenarios.coalescing(),
     ]
 
 
@@ -107,6 +110,18 @@ def _show(scenario: Scenario, report: Report) -> None:
             for each in series
         ]
         print(f"\n{table(header, rows)}\n", flush=True)
+
+
+def _keeps_to_goals(report: Report) -> bool:
+    missed = 0
+    for goal in gate.GOALS:
+        if (found := gate.reached(report, goal)) is not None:
+            print(
+                f"{goal.scenario}, {COLUMNS[goal.column]}: {goal.case} has {found:.2f} times that"
+                f" of {goal.other}; {goal.least} is the least"
+            )
+            missed += found < goal.least
+    return not missed
 
 
 def _passes(report: Report) -> bool:

@@ -1,7 +1,8 @@
 """A stub of the API that is never the limit: every PUT finds one profile, after a fixed delay.
 
 It knows what the service asks before its first PUT: a database's fields and interests, and whether
-it heeds a selection. The stand-in is the one that behaves as the API; this one only answers.
+it heeds a selection. The stand-in is the one that behaves as the API; this one only answers, and
+GET /v2/calls tells what has come since it was asked for that before.
 
 python -m tests.benchmarks.api --delay 0.05 --certificate chain.pem
 """
@@ -11,6 +12,7 @@ import asyncio
 import json
 import re
 import ssl
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import cast
@@ -66,6 +68,7 @@ def _response(body: bytes, status: bytes = b"200 OK") -> bytes:
 _BEFORE_KEY, _AFTER_KEY = _json([_PROFILE]).split(b"KEY")
 _NOTHING = _response(_list())
 _LISTS = {b"fields": _response(_list(*_FIELDS)), b"interests": _response(_list(*_INTERESTS))}
+_TOLD = b"/v2/calls HTTP/"
 _UNKNOWN = _response(_json({"error": {"message": "Invalid request"}}), b"400 Bad Request")
 
 
@@ -82,11 +85,35 @@ def answer(line: bytes) -> bytes:
     return _response(_json(_IDENTITY)) if last == b"identity" else _LISTS.get(last, _UNKNOWN)
 
 
+class Calls:
+    """The calls that have come: when each did, how many were PUTs, and each key's last body."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+        self._puts = 0
+        self._last: dict[bytes, bytes] = {}
+
+    def note(self, line: bytes, body: bytes) -> None:
+        """Take a request's first line and its body."""
+        self._times.append(time.monotonic())
+        if line.startswith(b"PUT ") and (key := _KEY.search(line)):
+            self._puts += 1
+            self._last[key[1]] = body
+
+    def told(self) -> bytes:
+        """Tell all of it as an answer, and forget it."""
+        last = {key.decode(): json.loads(body) for key, body in self._last.items()}
+        told = _response(_json({"times": self._times, "puts": self._puts, "last": last}))
+        self._times, self._puts, self._last = [], 0, {}
+        return told
+
+
 class Answers(asyncio.Protocol):
     """One keep-alive connection; requests may come in pieces, or several at once."""
 
-    def __init__(self, delay: float) -> None:
+    def __init__(self, delay: float, calls: Calls) -> None:
         self._delay = delay
+        self._calls = calls
         self._received = b""
         self._write: Callable[[bytes], None]
         self._later = asyncio.get_running_loop().call_later
@@ -103,7 +130,12 @@ class Answers(asyncio.Protocol):
             whole = end + 4 + (int(length[1]) if length else 0)
             if len(received) < whole:
                 break
-            response = answer(received[: received.index(b"\r\n")])
+            line = received[: received.index(b"\r\n")]
+            if _TOLD in line:
+                response = self._calls.told()
+            else:
+                self._calls.note(line, received[end + 4 : whole])
+                response = answer(line)
             if self._delay:
                 self._later(self._delay, self._write, response)
             else:
@@ -119,7 +151,7 @@ async def serve(port: int, delay: float, certificate: str | None) -> None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate)
     loop = asyncio.get_running_loop()
-    answers = partial(Answers, delay)
+    answers = partial(Answers, delay, Calls())
     server = await loop.create_server(answers, "127.0.0.1", port, ssl=context, backlog=1024)
     await server.serve_forever()
 

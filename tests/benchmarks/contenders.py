@@ -16,7 +16,7 @@ _SLOW, _MIDDLE, _FAST = 1_000, 2_000, 8_000
 class Load:
     """What one run has to do.
 
-    `delay` is the API's, in seconds.
+    `delay` is the API's, in seconds. With `skewed` keys a few of them have most of the events.
     """
 
     events: int
@@ -26,6 +26,9 @@ class Load:
     classic: bool = False
     api_tls: bool = False
     broker_tls: bool = False
+    partitions: int = 1
+    skewed: bool = False
+    coalesce: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,10 @@ def _settings(load: Load, place: Place) -> dict[str, str]:
         "MAX_IN_FLIGHT": f"{load.in_flight}",
         "PREFETCH": f"{load.prefetch}",
     }
+    if load.partitions > 1:
+        settings["PARTITIONS"] = f"{load.partitions}"
+    if load.coalesce:
+        settings["COALESCE"] = "in-flight"
     if load.classic:
         settings["DECLARE_TOPOLOGY"] = "false"
     if load.broker_tls:

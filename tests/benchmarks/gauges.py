@@ -19,6 +19,16 @@ def cpu_seconds(pid: int) -> float:
     return nanoseconds / 1e9
 
 
+def idle_seconds() -> float:
+    """Return how long all cores of the machine together have had nothing to do so far."""
+    return float(psutil.cpu_times().idle)
+
+
+def cores() -> int:
+    """Count the cores of the machine."""
+    return psutil.cpu_count() or 1
+
+
 def memory_mb(pid: int) -> float:
     """Return the memory of a process that is in RAM, in MB."""
     return float(psutil.Process(pid).memory_info().rss) / 1e6
@@ -31,4 +41,4 @@ def machine() -> str:
         name = next(line for line in lines if line.startswith("model name")).partition(": ")[2]
     except (OSError, StopIteration):
         name = "unknown processor"
-    return f"{name}, {psutil.cpu_count()} cores"
+    return f"{name}, {cores()} cores"

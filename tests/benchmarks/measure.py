@@ -5,17 +5,19 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from tests.benchmarks.contenders import OURS, Contender, Load
+from tests.benchmarks.contenders import OURS, Contender, Load, Place
 from tests.benchmarks.figures import Measured, percentile
-from tests.benchmarks.gauges import cpu_seconds, memory_mb
+from tests.benchmarks.gauges import cores, cpu_seconds, idle_seconds, memory_mb
 from tests.benchmarks.peers.contract import Loop
-from tests.benchmarks.queues import PERSISTENT, Queues, event, fresh
+from tests.benchmarks.queues import PERSISTENT, Queues, even, event, fresh, last_name, skewed
 from tests.benchmarks.rig import Rig
 from tests.integration.conftest import EVENTS, RESULTS
 from tests.programs import Program, Service, eventually
@@ -29,48 +31,75 @@ def drain(rig: Rig, contender: Contender, loop: Loop | None, load: Load) -> Meas
     """Let a contender empty a full queue, and watch it while it is busy.
 
     The window leaves out the start, and as many events at both ends as may be under way at once:
-    what is half done as it opens, is half done as it closes.
+    what is half done as it opens, is half done as it closes. With skewed keys it is the whole run:
+    the frequent ones make its end what it is.
     """
+    keys = skewed(load.events) if load.skewed else even(load.events)
+    margin = min(load.prefetch, load.events // 4)
+    opens, closes = (1, load.events) if load.skewed else (margin, load.events - margin)
     with rig.vhost() as vhost, fresh(vhost, classic=load.classic) as queues:
-        queues.send(0, load.events)
+        queues.send(0, keys)
         assert eventually(lambda: queues.ready(EVENTS) == load.events, 60), "events are missing"
-        program = contender.start(loop, load, rig.place(vhost, load))
+        place = rig.place(vhost, load)
+        _calls(place)
+        program = contender.start(loop, load, place)
         try:
-            measured = _window(rig, program, queues, load)
+            first = look(rig, [program], queues, opens, 60)
+            last = look(rig, [program], queues, closes, 20 + load.events / 50)
+            events = last.results - first.results
+            assert events > (closes - opens) / 2, "results come in lumps: it takes more events"
             queues.check(load.events)
+            memory = memory_mb(program.process.pid)
         finally:
             program.kill()
-    return measured
+    calls = _check_writes(_calls(place), keys)
+    share = 100 * (load.events - calls) / load.events
+    return {**between(first, last, load), "memory": memory, "calls": calls, "saved": share}
 
 
-def _window(rig: Rig, program: Program, queues: Queues, load: Load) -> Measured:
-    margin = min(load.prefetch, load.events // 4)
-    first = _look(rig, program, queues, margin, 60)
-    last = _look(rig, program, queues, load.events - margin, 20 + load.events / 50)
+def _calls(place: Place) -> Any:
+    """Ask the stub for what has come since it was asked before."""
+    with httpx.Client(trust_env=False, verify=False) as client:  # noqa: S501 - a stub of ours
+        return client.get(f"{place.api_url}/calls").raise_for_status().json()
+
+
+def _check_writes(found: Any, keys: Sequence[str]) -> int:
+    """Fail unless the last event of each key was written last; return the number of PUTs."""
+    wanted = {key: last_name(number) for number, key in enumerate(keys)}
+    names = {key: body["fields"]["lastname"] for key, body in found["last"].items()}
+    assert names == wanted, "profiles were left with other values than those of their last events"
+    puts: int = found["puts"]
+    return puts
+
+
+def between(first: "Look", last: "Look", load: Load) -> Measured:
+    """Give the figures of the time between two looks."""
     events = last.results - first.results
-    assert events > (load.events - 2 * margin) / 2, "results come in lumps: it takes more events"
     rate = events / (last.at - first.at)
-    measured = {
+    return {
         "cpu": (last.cpu - first.cpu) / events * 1e6,
         "broker": (last.broker_cpu - first.broker_cpu) / events * 1e6,
         "rate": rate,
-        "memory": memory_mb(program.process.pid),
+        "idle": 100 * (last.idle - first.idle) / (last.at - first.at) / cores(),
+        "share": 100 * rate * load.delay / load.in_flight,
     }
-    return {**measured, "share": 100 * rate * load.delay / load.in_flight}
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class Look:
     """How far things were at a moment; all times in seconds."""
 
     results: int
     at: float
     cpu: float
     broker_cpu: float
+    idle: float
 
 
-def _look(rig: Rig, program: Program, queues: Queues, results: int, within: float) -> _Look:
-    """Look as soon as there are so many results."""
+def look(
+    rig: Rig, programs: Sequence[Program], queues: Queues, results: int, within: float
+) -> Look:
+    """Look at some programs as soon as there are so many results; CPU is that of all of them."""
     assert rig.node.pid is not None
     found = 0
 
@@ -79,9 +108,10 @@ def _look(rig: Rig, program: Program, queues: Queues, results: int, within: floa
         found = queues.ready(RESULTS)
         return found >= results
 
-    program.wait_until(have_come, f"at {results} results", within, _POLL)
+    programs[0].wait_until(have_come, f"at {results} results", within, _POLL)
+    cpu = sum(cpu_seconds(each.process.pid) for each in programs)
     broker_cpu = cpu_seconds(rig.node.pid)
-    return _Look(found, time.perf_counter(), cpu_seconds(program.process.pid), broker_cpu)
+    return Look(found, time.perf_counter(), cpu, broker_cpu, idle_seconds())
 
 
 def trickle(
@@ -93,7 +123,7 @@ def trickle(
         program = contender.start(loop, load, rig.place(vhost, load))
         try:
             program.wait_until(queues.is_consumed, "consuming", 30)
-            stopwatch = _Stopwatch(queues.connection.channel())
+            stopwatch = _Stopwatch(queues.connection.channel(), even(load.events))
             stopwatch.run(0, _WARM_UP, rate)
             before = cpu_seconds(program.process.pid)
             taken = stopwatch.run(_WARM_UP, load.events, rate)
@@ -113,8 +143,9 @@ class _Stopwatch:
     Without confirms: to wait for one would keep it from seeing results.
     """
 
-    def __init__(self, opened: BlockingChannel) -> None:
+    def __init__(self, opened: BlockingChannel, keys: Sequence[str]) -> None:
         self._channel = opened
+        self._keys = keys
         self._sent: dict[str, float] = {}
         self._taken: list[float] = []
         self._properties = pika.BasicProperties(  # type: ignore[no-untyped-call] # as pika's all
@@ -135,7 +166,8 @@ class _Stopwatch:
             while (left := due - time.perf_counter()) > 0:
                 process(time_limit=left)
             self._sent[f"evt-{number:08}"] = time.perf_counter()
-            self._channel.basic_publish(EVENTS, "profile.update", event(number), self._properties)
+            body = event(number, self._keys[number])
+            self._channel.basic_publish(EVENTS, "profile.update", body, self._properties)
         deadline = time.monotonic() + 30
         while self._sent and time.monotonic() < deadline:
             process(time_limit=_POLL)
@@ -180,7 +212,7 @@ def scrape(rig: Rig, load: Load) -> Measured:
     """
     taken: list[float] = []
     with rig.vhost() as vhost, fresh(vhost) as queues, httpx.Client(trust_env=False) as client:
-        queues.send(0, load.events)
+        queues.send(0, even(load.events))
         service = OURS.start("uvloop", load, rig.place(vhost, load))
         try:
             service.wait_ready()

@@ -1,14 +1,35 @@
-"""README's table of the measurements: `python -m tests.benchmarks.readme build/bench.json`."""
+"""README's tables of the measurements: `python -m tests.benchmarks.readme build/bench.json`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.benchmarks.figures import Report, Series, table
+from tests.benchmarks.figures import COLUMNS, Report, Series, table
 from tests.benchmarks.peers.contract import LOOPS, Loop
+
+_BY_CASE = {
+    "partitions": ("rate", "share", "cpu", "idle"),
+    "coalescing": ("rate", "calls", "saved", "cpu"),
+}
 
 
 def written(report: Report) -> str:
-    """Write the table, and under it where and when it was measured."""
+    """Write what there are figures for, and under it where and when they were measured."""
+    by_case = [_by_case(report, *each) for each in _BY_CASE.items() if report.of(each[0])]
+    tables = [*([_beside_others(report)] if report.of("cost") else []), *by_case]
+    versions = ", ".join(f"{name} {number}" for name, number in report.versions.items())
+    return "\n\n".join([*tables, f"{report.machine}; {report.date}; {versions}."])
+
+
+def _by_case(report: Report, scenario: str, columns: Sequence[str]) -> str:
+    header = ["", *(COLUMNS[column] for column in columns)]
+    rows = [
+        [each.case, *(each.shown(column) for column in columns)] for each in report.of(scenario)
+    ]
+    return table(header, rows)
+
+
+def _beside_others(report: Report) -> str:
     rows: dict[str, dict[Loop, Series]] = {}
     for each in report.of("cost"):
         loops: tuple[Loop, ...] = (each.loop,) if each.loop else LOOPS
@@ -21,8 +42,7 @@ def written(report: Report) -> str:
         quickest = by_loop["uvloop"]
         latency = latencies[name].shown("p99") if name in latencies else "-"
         cells.append([name, *costs, quickest.shown("rate"), quickest.shown("memory"), latency])
-    versions = ", ".join(f"{name} {number}" for name, number in report.versions.items())
-    return f"{table(header, cells)}\n\n{report.machine}; {report.date}; {versions}."
+    return table(header, cells)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,21 @@ def test_a_connection_is_kept_for_the_next_call(apis: StubApis) -> None:
             assert response.json()[0]["fields"]["customerid"] == "7"
 
 
+def test_it_tells_once_what_has_come(apis: StubApis) -> None:
+    with httpx.Client(base_url=apis.url(0), trust_env=False) as client:
+        client.get("/calls")
+        for key, name in (("7", "Doe"), ("8", "Roe"), ("7", "Poe")):
+            query, body = {"fields[]": f"customerid=={key}"}, {"fields": {"lastname": name}}
+            client.put("/database/1234/profiles", params=query, json=body).raise_for_status()
+        client.get("/identity").raise_for_status()
+        told = client.get("/calls").json()
+        assert len(told["times"]) == 4
+        assert told["puts"] == 3
+        names = {key: body["fields"]["lastname"] for key, body in told["last"].items()}
+        assert names == {"7": "Poe", "8": "Roe"}
+        assert client.get("/calls").json() == {"times": [], "puts": 0, "last": {}}
+
+
 def test_it_takes_the_time_it_was_told(apis: StubApis) -> None:
     with httpx.Client(base_url=apis.url(0.05), trust_env=False) as client:
         begun = time.monotonic()

@@ -61,6 +61,12 @@ def test_readmes_table_says_where_and_when_it_was_measured() -> None:
     assert text.endswith("a processor, 2 cores; 2026-11-23; Python 3.11.")
 
 
+def test_readme_has_a_table_by_case_of_replicas_and_of_calls_that_are_shared() -> None:
+    text = written(_report(_series("ours", 250, scenario="partitions")))
+    assert "| 0 ms |    4,000 |" in text
+    assert "asyncio" not in text
+
+
 def test_plots_are_drawn_of_what_was_measured(tmp_path: Path) -> None:
     scenarios = ("cost", "backlog", "throughput")
     draw(_report(*(_series("ours", 100, scenario=each) for each in scenarios)), tmp_path)

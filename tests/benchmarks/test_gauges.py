@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from tests.benchmarks.gauges import cpu_seconds, machine, memory_mb
+from tests.benchmarks.gauges import cores, cpu_seconds, idle_seconds, machine, memory_mb
 
 
 def test_cpu_is_what_the_process_itself_counts() -> None:
@@ -12,6 +12,13 @@ def test_cpu_is_what_the_process_itself_counts() -> None:
         pass
     used, counted = cpu_seconds(os.getpid()) - before, time.process_time() - own
     assert used == pytest.approx(counted, rel=0.2)
+
+
+def test_no_more_is_idle_than_there_is() -> None:
+    before, begun = idle_seconds(), time.monotonic()
+    time.sleep(0.5)
+    idle, passed = idle_seconds() - before, time.monotonic() - begun
+    assert 0 <= idle <= cores() * (passed + 0.1)  # it is counted in ticks
 
 
 def test_memory_is_that_of_a_running_interpreter() -> None:

@@ -1,10 +1,11 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from tests.benchmarks.contenders import AIOPIKA_AIOHTTP, OURS
 from tests.benchmarks.figures import Measured, Report, Series
-from tests.benchmarks.gate import ratio
+from tests.benchmarks.gate import Goal, ratio, reached
 from tests.benchmarks.rig import Rig
 from tests.benchmarks.scenarios import Case, Scenario, play
 
@@ -65,6 +66,42 @@ def test_the_gate_compares_rounds_so_that_one_that_others_disturbed_tells_nothin
         runs: list[Measured] = [{"cpu": cost} for cost in costs]
         report.series.append(Series("cost", "0 ms", contender.name, "uvloop", runs=runs))
     assert ratio(report) == 2.0
+
+
+def test_a_goal_compares_two_cases_of_a_scenario(report: Report) -> None:
+    goal = Goal("speed", "4 replicas", "1 replica", "rate", 3.6)
+    for case, rates in (("4 replicas", [4.0, 8.0, 30.0]), ("1 replica", [1.0, 2.0, 10.0])):
+        runs: list[Measured] = [{"rate": rate} for rate in rates]
+        report.series.append(Series("speed", case, OURS.name, "uvloop", runs=runs))
+    assert reached(report, goal) == 4.0
+
+
+def test_a_case_that_ran_once_is_compared_with_all_rounds_of_the_other(report: Report) -> None:
+    goal = Goal("speed", "shared", "single", "rate", 8)
+    for case, rates in (("shared", [8.0, 9.0, 10.0]), ("single", [1.0])):
+        runs: list[Measured] = [{"rate": rate} for rate in rates]
+        report.series.append(Series("speed", case, OURS.name, "uvloop", runs=runs))
+    assert reached(report, goal) == 9.0
+
+
+def test_a_goal_of_a_scenario_that_did_not_run_is_not_known(report: Report) -> None:
+    assert reached(report, Goal("speed", "4 replicas", "1 replica", "rate", 3.6)) is None
+
+
+def test_what_takes_long_runs_in_the_first_round_only(report: Report) -> None:
+    turns: list[str] = []
+
+    def turn(name: str) -> Callable[[Rig], Measured]:
+        def run(_: Rig) -> Measured:
+            turns.append(name)
+            return {"cpu": 1.0}
+
+        return run
+
+    scenario = _scenario(turn("long"), turn("short"))
+    long, short = scenario.cases
+    _play(replace(scenario, cases=[replace(long, once=True), short]), report)
+    assert turns == ["long", "short", "short"]
 
 
 def test_the_gate_knows_no_ratio_when_a_contender_did_not_run(report: Report) -> None:
