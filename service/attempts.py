@@ -93,7 +93,7 @@ class Attempts:
         """Make one attempt; None if `may_write` forbids it in the end."""
         if work.settled_at:
             return await self._settle(work)
-        moves = work.update.moves
+        moves = work.written.moves
         looks = work.look_first or (work.guarded and not moves)
         if looks and (ended := await self._look(work)) is not None:
             return ended
@@ -105,7 +105,7 @@ class Attempts:
         return await self._write(work) if may_write() else None
 
     async def _write(self, work: Work) -> Ended:
-        update = work.update
+        update = work.written
         work.attempts += 1
         work.first_call_at = work.first_call_at or datetime.now(UTC)
         # What a look has found may be followed by an update of its key as soon as this has an
@@ -131,7 +131,7 @@ class Attempts:
 
     async def _look(self, work: Work) -> Ended | None:
         """See whether an attempt without an answer was carried out; None if the PUT may follow."""
-        update = work.update
+        update = work.written
         if update.moves:
             return await self._look_by_ids(work)
         answer = await self._copernica.send(_selected(update, update.conditions))
@@ -153,7 +153,7 @@ class Attempts:
 
     async def _settle(self, work: Work) -> Ended:
         """Hold a create's lane until its profile is there, or must have been."""
-        update = work.update
+        update = work.written
         answer = await self._copernica.send(_selected(update, update.conditions))
         left = work.settled_at - asyncio.get_running_loop().time()
         match found(update, answer):
@@ -172,8 +172,8 @@ class Attempts:
     async def _complete(self, work: Work, done: Done) -> Ended:
         read = await self._profiles_of(work, done)
         profiles = read.profiles
-        detail = self._strange(work.update, profiles) or crowd(work.update, profiles)
-        if detail is not None and not work.update.moves:
+        detail = self._strange(work.written, profiles) or crowd(work.written, profiles)
+        if detail is not None and not work.written.moves:
             # Whose profiles they are, nobody knows: they are not published.
             return Strange(detail, Written("updated", (), len(profiles), "none", detail))
         matched = None if read.source == "none" else len(profiles)
@@ -188,7 +188,7 @@ class Attempts:
         return Written(outcome, profiles, matched, read.source, detail)
 
     async def _profiles_of(self, work: Work, done: Done) -> _Found:
-        update = work.update
+        update = work.written
         if done.profiles is not None:
             return _Found(done.profiles, "put")
         if self._settings.read_back == "never":
@@ -214,18 +214,18 @@ class Attempts:
         """Say why profiles that were selected before a write forbid it, if they do."""
         if (detail := self._strange(selected, profiles)) is not None:
             return Strange(detail)
-        if (detail := crowd(work.update, profiles)) is not None:
+        if (detail := crowd(work.written, profiles)) is not None:
             return Refused("unsafe-selection", detail)
         if work.guarded:
             instant, zone = work.occurred_at, self._zone
             work.older = self._replays.older(profiles, instant, zone)
-            detail = self._replays.staleness(work.update, profiles, instant, zone)
+            detail = self._replays.staleness(work.written, profiles, instant, zone)
             if detail is not None:
                 return Refused("stale", detail)
         return None
 
     async def _read(self, work: Work, call: Call, *, one: bool = False) -> _Found:
-        match found(work.update, await self._copernica.send(call)):
+        match found(work.written, await self._copernica.send(call)):
             case Retry() as retry:
                 return _Found(detail=f"not read back: {retry.detail}", failure=retry)
             case Refused(detail=detail):
@@ -242,7 +242,7 @@ class Attempts:
 
     async def _remember_ids(self, work: Work) -> Ended | None:
         """Note which profiles an update will move: afterwards its selection finds others."""
-        update = work.update
+        update = work.written
         unmoved = replace(update, fields={})
         answer = await self._copernica.send(_selected(update, update.conditions))
         if self._too_many(update, answer):
@@ -259,7 +259,7 @@ class Attempts:
 
     async def _look_by_ids(self, work: Work) -> Ended | None:
         """See whether the profiles of an update have moved; where none can tell, it is repeated."""
-        update = work.update
+        update = work.written
         if after_update(update.conditions, update.fields) is not None:
             read = await self._by_ids(work)
             if read.failure is not None:
@@ -284,10 +284,10 @@ class Attempts:
                     return read
                 profiles += read.profiles
             return _Found(profiles, "read-back")
-        conditions = after_update(work.update.conditions, work.update.fields)
+        conditions = after_update(work.written.conditions, work.written.fields)
         if conditions is None:
             return _Found(detail=f"not read back: {len(ids)} profiles moved where none looks")
-        read = await self._read(work, _selected(work.update, conditions))
+        read = await self._read(work, _selected(work.written, conditions))
         if len(read.profiles) >= PAGE:
             return _Found(detail=f"not read back: over {PAGE} profiles are where these have moved")
         moved = tuple(profile for profile in read.profiles if str(profile["ID"]) in ids)

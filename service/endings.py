@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import structlog
 
@@ -21,9 +21,10 @@ from service.lanes import Work
 from service.logs import about
 from service.messages import Delivery, Message
 from service.metrics import Metrics
-from service.outcomes import backoff
+from service.outcomes import Outcome, Reason, backoff
 from service.pauses import Pauses
-from service.results import Result, dead_letter, result_message
+from service.profiles import Profile
+from service.results import Result, Source, dead_letter, result_message
 from service.settings import Settings
 from service.tracing import Tracing
 
@@ -37,7 +38,8 @@ class Ending:
     """A decided event whose messages are on their way; `work` is None if it never had a lane.
 
     `received` is monotonic, in seconds. With `published` RabbitMQ has its messages from an earlier
-    link; without a `result` the event was even acknowledged there.
+    link; without a `result` the event was even acknowledged there. `turns` are the endings of its
+    call, oldest first, in whose order they are acknowledged; None if it had one of its own.
     """
 
     delivery: Delivery
@@ -47,6 +49,33 @@ class Ending:
     published: bool = False
     unconfirmed: int = 0
     span: Any = None
+    turns: deque["Ending"] | None = None
+
+
+class Facts(TypedDict, total=False):
+    """What a Result adds to its event."""
+
+    profiles: tuple[Profile, ...]
+    matched: int | None
+    source: Source
+    coalesced: int
+    reason: Reason | None
+    detail: str | None
+
+
+def ending(work: Work, outcome: Outcome, **facts: Unpack[Facts]) -> Ending:
+    """Decide an event."""
+    result = Result(
+        event_id=work.update.event_id,
+        outcome=outcome,
+        database=work.update.database,
+        attempts=work.attempts,
+        status=work.status,
+        received_at=work.received_at,
+        finished_at=datetime.now(UTC),
+        **facts,
+    )
+    return Ending(work.delivery, result, work.received, work, span=work.span)
 
 
 class Endings:
@@ -80,8 +109,17 @@ class Endings:
         self._recent: deque[tuple[float, Key, Ended]] = deque(maxlen=settings.window)
         self._loop = asyncio.get_running_loop()
 
-    def begin(self, ending: Ending) -> None:
-        """Publish what an event ends with; its acknowledgement follows the last confirm."""
+    def begin(self, *endings: Ending) -> None:
+        """Publish what the events of a call end with.
+
+        Each is acknowledged after the last confirm of its own, and after those before it.
+        """
+        turns = deque(endings) if len(endings) > 1 else None
+        for ending in endings:
+            ending.turns = turns
+            self._begin(ending)
+
+    def _begin(self, ending: Ending) -> None:
         self.unfinished[ending] = None
         messages = self._messages(ending)
         ending.unconfirmed = len(messages)
@@ -206,6 +244,16 @@ class Endings:
             self.on_settling()
             return
         self._unsettled.discard(ending)
+        if ending.turns is None:
+            self._complete(ending)
+            return
+        while ending.turns and self._may_complete(ending.turns[0]):
+            self._complete(ending.turns.popleft())
+
+    def _may_complete(self, ending: Ending) -> bool:
+        return ending.unconfirmed == 0 and ending not in self._unsettled
+
+    def _complete(self, ending: Ending) -> None:
         ending.delivery.ack()
         del self.unfinished[ending]
         self._remember(ending)

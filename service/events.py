@@ -264,7 +264,11 @@ class Event(BaseModel):
         alias="async",
         description="The API answers at once and works on in the background",
     )
-    coalesce: bool = Field(default=True, description="Kept for later, without effect now")
+    coalesce: bool = Field(
+        default=True,
+        description="With COALESCE several events of a profile may share a call; false: this one "
+        "has a call of its own",
+    )
     fields: Annotated[
         dict[str, str], BeforeValidator(read_fields), WithJsonSchema(shapes.FIELDS)
     ] = Field(

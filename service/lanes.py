@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from service.carried import Ended, Held
@@ -30,7 +31,8 @@ class Work:
     `settled_at` is the loop's time when a create in the background must have been carried out, or
     0. `admitted` if it has a lane, `guarded` if it shall not be written over what is newer, and
     `older` if the last look found nothing that is. `sent` if an attempt may have been carried out.
-    `span` is what traces it, if anything does.
+    `span` is what traces it, if anything does. `mates` are those behind it in its lane that go with
+    its call, which writes what is `merged`; each of them has `joined`.
     """
 
     delivery: Delivery
@@ -58,6 +60,14 @@ class Work:
     guarded: bool = False
     older: bool = False
     sent: bool = False
+    mates: tuple["Work", ...] = ()
+    merged: ProfileUpdate | None = None
+    joined: bool = False
+
+    @property
+    def written(self) -> ProfileUpdate:
+        """What its call writes: its own update, or that of all who share the call."""
+        return self.update if self.merged is None else self.merged
 
     @property
     def occurred_at(self) -> datetime | None:
@@ -120,12 +130,20 @@ class Lanes:
         """Put an event back to the front of its lane, ready to run."""
         self._ready.append(work)
 
+    def behind(self, work: Work) -> Iterator[Work]:
+        """Go over what waits behind the first event of a lane, oldest first."""
+        return islice(self._lanes[work.update.key], 1, None)
+
     def done(self, work: Work) -> None:
-        """Finish an event: the next of its lane may run, and what its barrier held back."""
+        """Finish the first event of a lane: the next may run, and what its barrier held back.
+
+        One that has joined the call of another is to be finished too, and does not run.
+        """
         lane = self._lanes[work.update.key]
         lane.popleft()
         if lane:
-            self._ready.append(lane[0])
+            if not lane[0].joined:
+                self._ready.append(lane[0])
         else:
             del self._lanes[work.update.key]
             self.exhausted.discard(work.update.key)

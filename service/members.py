@@ -82,8 +82,10 @@ class Members:
         start = partial(getattr(self._channel, method), *arguments, **named)
         answer = asyncio.ensure_future(self._line.rpc(start))
         ends: list[asyncio.Future[Any]] = [answer, self._ended]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():
-            answer.cancel()
-            raise _Refused(self._ended.result())
-        return answer.result()
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                raise _Refused(self._ended.result())
+            return answer.result()
+        finally:
+            answer.cancel()  # Whoever stops waiting hears nothing of it any more.

@@ -20,7 +20,12 @@ from prometheus_client.exposition import choose_encoder
 from service.outcomes import Outcome, Reason
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-_SAID_AS = {"events_received": "received", "api_requests": "calls", "retries": "retries"}
+_SAID_AS = {
+    "events_received": "received",
+    "api_requests": "calls",
+    "retries": "retries",
+    "coalesced": "coalesced",
+}
 _AGES = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400)
 
 
@@ -91,6 +96,9 @@ class Metrics:
             "multiple_matches", "Updates meant for one profile that found more."
         )
         self.profiles_created = counter("profiles_created", "Profiles the API created.")
+        self.coalesced = counter(
+            "coalesced", "Events that shared the call of another: calls that were saved."
+        )
         self.stale_replays = counter(
             "stale_replays", "Events played back and refused, as their profile is newer."
         )
@@ -151,11 +159,11 @@ class Metrics:
             self._paused.labels(cause).set_function(partial(active, cause))
 
     def totals(self) -> Counts[str]:
-        """Give what has been counted: events received, finished by outcome, calls and retries."""
+        """Give what has been counted: events received, finished by outcome, calls, those saved."""
         totals: Counts[str] = Counts()
         for family in self.registry.collect():
             name = family.name.removeprefix("profile_sync_")
-            if name in ("events_received", "events_finished", "api_requests", "retries"):
+            if name in ("events_finished", *_SAID_AS):
                 for sample in family.samples:
                     label = sample.labels.get("outcome") or _SAID_AS[name]
                     totals[label] += int(sample.value)

@@ -187,6 +187,14 @@ class Settings(BaseSettings):
         default="auto",
         description="Read the profiles with a GET when the answer has none (each call is billed)",
     )
+    coalesce: Annotated[Literal["off", "in-flight"], BeforeValidator(kinds.lower)] = Field(
+        default="off",
+        description="in-flight: what waits for a profile when its turn comes goes with one call; "
+        "what is given up for it: see below",
+    )
+    coalesce_max: Annotated[int, Field(ge=2, le=1000)] = Field(
+        default=100, description="Events in one call, at most"
+    )
     field_check: Annotated[Literal["strict", "names", "off"], BeforeValidator(kinds.lower)] = Field(
         default="strict",
         description="Check events against the database's list of fields: names and values, names "

@@ -11,10 +11,11 @@ import random
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TypedDict, Unpack
+from functools import partial
 
 import structlog
 
+from service import groups
 from service.admission import Admission, Doors
 from service.attempts import Attempts, Later, Strange, Written
 from service.broker import Link
@@ -22,16 +23,15 @@ from service.calls import Calls, Handlers
 from service.carried import Carried
 from service.catalogues import Catalogues
 from service.copernica import Copernica
-from service.endings import Ending, Endings
+from service.endings import Ending, Endings, ending
 from service.events import InvalidEvent, parse
 from service.lanes import Lanes, Work, held_by
 from service.logs import about
 from service.messages import Delivery
 from service.metrics import Metrics
-from service.outcomes import Outcome, Reason, Refused, Retry, backoff
+from service.outcomes import Reason, Refused, Retry, backoff
 from service.pauses import Pauses
-from service.profiles import Profile
-from service.results import Result, Source
+from service.results import Result
 from service.routes import Routes
 from service.settings import Settings
 from service.slots import Slots
@@ -59,16 +59,6 @@ class Shared:
     tracing: Tracing | None = None
     slots: Slots = field(default_factory=Slots)
     replays: Replays = field(default_factory=Replays)
-
-
-class _Facts(TypedDict, total=False):
-    """What a Result adds to its event."""
-
-    profiles: tuple[Profile, ...]
-    matched: int | None
-    source: Source
-    reason: Reason | None
-    detail: str | None
 
 
 class Worker:
@@ -192,7 +182,7 @@ class Worker:
             if work.ended is not None and work not in begun
         ]
         return Carried(
-            [*(self._carried if soon else ()), *again, *self._endings.ended()],
+            [*self._endings.ended(), *again, *(self._carried if soon else ())],
             [work.delivery for work in left],
             held_by(left),
         )
@@ -230,26 +220,40 @@ class Worker:
         self._routes.check(work)
         self._calls.add(work)
 
+    def _gather_and_write(self, work: Work) -> bool:
+        """Tell right before a PUT whether it may be sent; then it takes along who waits."""
+        may_write = self._calls.may_write()
+        if may_write:
+            most, max_bytes = self._settings.coalesce_max, self._settings.max_event_bytes
+            groups.gather(self._lanes, work, most=most, max_bytes=max_bytes)
+        return may_write
+
     async def _call(self, work: Work) -> None:
-        """Make one attempt for an event and act on what came of it."""
+        """Make one attempt for an event, and those that go with it, and act on what came of it."""
         work.tally = work.tally or self._pauses.tally
+        gathers = self._settings.coalesce != "off"
+        go = partial(self._gather_and_write, work) if gathers else self._calls.may_write
         try:
-            ended = await self._make(work, self._calls.may_write)
+            ended = await self._make(work, go)
         except Exception:
             # A fault of ours must not take the other events down; this one is tried again.
             log.exception("an attempt failed", **_about(work))
             ended = Retry("outage", "internal error", ambiguous=True)
+        groups.tell(work)
         match ended:
             case Written():
                 self._succeeded(work)
                 self._complete(work, ended)
+            case Refused() if work.mates:
+                groups.part(work)
+                self._calls.sleep(work, 0)
             case Refused(reason, detail):
                 if reason == "refused" and self._pauses.refused(work.update.key):
                     said = "it refuses one update after the other"
                     log.warning("calls are paused", cause="refusals", detail=said)
                 if reason == "stale":
                     self._metrics.stale_replays.inc()
-                self._finish(work, "rejected", reason=reason, detail=detail)
+                self._reject(work, reason, detail)
             case Retry():
                 self._sleep(work, ended)
             case Later(seconds):
@@ -271,18 +275,31 @@ class Worker:
     def _complete(self, work: Work, written: Written) -> None:
         if written.outcome == "created":
             self._metrics.profiles_created.inc()
+        if work.attempts > 1 and written.outcome in ("created", "updated"):
+            groups.found_together(self._lanes, work)
+        coalesced = 1 + len(work.mates)
+        endings = [self._written(work, written, coalesced)]
+        if work.mates:
+            self._metrics.coalesced.inc(len(work.mates))
+            if written.outcome == "created":
+                written = replace(written, outcome="updated")
+            endings += [self._written(mate, written, coalesced) for mate in work.mates]
+        self._endings.begin(*endings)
+
+    def _written(self, work: Work, written: Written, coalesced: int) -> Ending:
         if written.matched is not None:
             self._metrics.profiles_matched.observe(written.matched)
             if written.matched > 1 and work.update.expect == "one":
                 self._metrics.multiple_matches.inc()
                 log.warning("several profiles match one event", **_about(work))
-        self._finish(
+        return ending(
             work,
             written.outcome,
             detail=written.detail,
             profiles=written.profiles,
             matched=written.matched,
             source=written.source,
+            coalesced=coalesced,
         )
 
     def _sleep(self, work: Work, retry: Retry) -> None:
@@ -299,13 +316,13 @@ class Worker:
             # Until the API's slowest answer is through, nobody can tell whether it was done.
             work.look_first = True
             work.not_before = unsettled
+        groups.tell(work)
         if retry.cause == "outage" and self._is_exhausted(work):
-            detail = f"{work.failures} attempts failed while the API answered others"
             self._lanes.exhausted.add(update.key)
-            self._finish(
-                work, "failed", reason="attempts-exhausted", detail=f"{detail}: {retry.detail}"
-            )
-            return
+            if not work.mates:
+                self._endings.begin(_exhausted(work, retry.detail))
+                return
+            groups.part(work)
         if log.is_enabled_for(logging.DEBUG):
             log.debug(
                 "an attempt will be repeated",
@@ -359,31 +376,23 @@ class Worker:
         """End an event as it ended on the link before, which could not acknowledge it."""
         ended = work.ended
         assert ended is not None  # noqa: S101
-        ending = Ending(work.delivery, ended.result, work.received, work, span=work.span)
-        ending.published = ended.published
-        self._endings.begin(ending)
+        again = Ending(work.delivery, ended.result, work.received, work, span=work.span)
+        again.published = ended.published
+        self._endings.begin(again)
 
     def _reject(self, work: Work, reason: Reason, detail: str) -> None:
-        self._finish(work, "rejected", reason=reason, detail=detail)
+        self._endings.begin(ending(work, "rejected", reason=reason, detail=detail))
 
-    def _finish(self, work: Work, outcome: Outcome, **facts: Unpack[_Facts]) -> None:
-        result = Result(
-            event_id=work.update.event_id,
-            outcome=outcome,
-            database=work.update.database,
-            attempts=work.attempts,
-            status=work.status,
-            received_at=work.received_at,
-            finished_at=datetime.now(UTC),
-            **facts,
-        )
-        self._endings.begin(Ending(work.delivery, result, work.received, work, span=work.span))
-
-    def _acknowledged(self, ending: Ending) -> None:
+    def _acknowledged(self, ended: Ending) -> None:
         self.proven = True
-        if ending.work is not None and ending.work.admitted:
-            self._calls.done(ending.work)
+        if ended.work is not None and ended.work.admitted:
+            self._calls.done(ended.work)
         self._calls.start()
+
+
+def _exhausted(work: Work, detail: str) -> Ending:
+    detail = f"{work.failures} attempts failed while the API answered others: {detail}"
+    return ending(work, "failed", reason="attempts-exhausted", detail=detail)
 
 
 def _about(work: Work) -> dict[str, str]:

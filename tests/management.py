@@ -98,15 +98,18 @@ class Broker:
         Of a quorum queue the numbers are as old as its last tick: half a second on a private
         node, five seconds by RabbitMQ's default. Raises ApiError.
         """
+        found = self.queues(vhost).get(name)
+        if found is None:
+            raise ApiError("GET", f"/queues/{_part(vhost)}/{_part(name)}", 404, "no such queue")
+        return found
+
+    def queues(self, vhost: str) -> dict[str, dict[str, Any]]:
+        """Return what `queue` does of each queue, by name. Raises ApiError."""
         # Of a single queue the API would tell what it sampled up to five seconds ago.
-        path = f"/queues/{_part(vhost)}"
-        queues: list[dict[str, Any]] = self.api(
-            "GET", f"{path}?disable_stats=true&enable_queue_totals=true"
+        listed = self.api(
+            "GET", f"/queues/{_part(vhost)}?disable_stats=true&enable_queue_totals=true"
         )
-        for queue in queues:
-            if queue["name"] == name:
-                return queue
-        raise ApiError("GET", f"{path}/{_part(name)}", 404, "no such queue")
+        return {queue["name"]: queue for queue in listed}
 
     def close_connections(self, vhost: str, timeout: float = 10) -> int:
         """Close a virtual host's connections, as an operator can, and return their number.

@@ -140,11 +140,13 @@ _ENDINGS: list[Panel] = [
 
 _PROFILES: list[Panel] = [
     Graph(
-        title="Profiles created and matched",
-        text="In a second. Matched counts each profile that an update touched, new ones included.",
+        title="Profiles created and matched, and calls saved",
+        text="In a second. Matched counts each profile that an update touched, new ones included. "
+        "A call is saved for each event that shares the call of another (COALESCE).",
         queries=[
             Query(rate("profiles_created"), "created"),
             Query(f"sum (rate({ours('profiles_matched_sum')}[$__rate_interval]))", "matched"),
+            Query(rate("coalesced"), "calls saved"),
         ],
         unit="ops",
         width=6,

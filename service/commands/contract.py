@@ -52,7 +52,10 @@ _RESULT: Mapping[str, Schema] = {
         "description": "Where the profiles come from. put: the API's answer. read-back: one more "
         "call. none: there are none"
     },
-    "coalesced": {"minimum": 1, "description": "How many events the call carried"},
+    "coalesced": {
+        "minimum": 1,
+        "description": "How many events its call carried: with COALESCE several may share one",
+    },
     "attempts": {"minimum": 0, "description": "PUTs made for the event; 0 if nothing was sent"},
     "status": {"description": "The HTTP status of the last PUT; null if there was none"},
     "reason": {"description": "Why it was rejected or failed; else null"},

@@ -7,12 +7,19 @@ import signal
 import sys
 import time
 
+from tests.campaign.pace import Pace
 from tests.campaign.plan import kinds, plan
 from tests.campaign.run import SERVICE, Account, campaign
 from tests.campaign.stage import Nodes
 
 PEERS = {"faststream": ("-m", "tests.campaign.peer_faststream")}
-BUGS = ("ack-before-confirm", "nack-with-requeue", "not-mandatory")
+BUGS = (
+    "ack-before-confirm",
+    "hand-over-by-cancel",
+    "nack-with-requeue",
+    "no-hand-over",
+    "not-mandatory",
+)
 
 
 def main() -> int:
@@ -20,8 +27,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = _options()
     seconds = options.minutes * 60
-    of = [kind for kind in kinds(options.nodes) if not options.only or kind in options.only]
+    possible = kinds(options.nodes, options.partitions)
+    of = [kind for kind in possible if not options.only or kind in options.only]
     of = [kind for kind in of if kind not in options.without]
+    pace = Pace(partitions=options.partitions, coalescing=options.coalesce)
     injections = plan(options.seed, seconds, of)
     begun = time.monotonic()
 
@@ -35,7 +44,7 @@ def main() -> int:
     if options.planted:
         program = ("-m", "tests.campaign.planted", options.planted)
     nodes = Nodes(options.nodes, 4 if options.rabbitmq == 4 else None)
-    account = campaign(options.seed, seconds, injections, program, nodes=nodes, say=say)
+    account = campaign(options.seed, seconds, injections, program, nodes=nodes, pace=pace, say=say)
     _report(account, time.monotonic() - begun)
     if account.broken:
         return 1
@@ -49,6 +58,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--nodes", type=int, choices=(1, 3), default=1)
     parser.add_argument("--rabbitmq", type=int, choices=(3, 4), default=3)
+    parser.add_argument("--partitions", type=int, default=1, help="shared by up to four replicas")
+    parser.add_argument("--coalesce", action="store_true", help="one call may carry several events")
     parser.add_argument("--peer", choices=sorted(PEERS), help="in place of the service")
     parser.add_argument("--planted", choices=BUGS, help="the service with a bug in it")
     parser.add_argument("--only", nargs="+", default=[], metavar="KIND", help="only these faults")

@@ -14,6 +14,12 @@ from typing import Any
 from tests.campaign.evidence import MANY, Arrived, Evidence, Handed, Sent, some
 from tests.campaign.order import Steps, by_key, final_values, steps, writes
 from tests.campaign.processes import growths, nothing_grows, processes_live
+from tests.campaign.sharing import (
+    barriers_hold,
+    handed_over,
+    routed_right,
+    shared_out_fairly,
+)
 from tests.campaign.telling import (
     events_are_counted,
     metrics_are_as_documented,
@@ -24,15 +30,16 @@ from tests.campaign.telling import (
 DISTURBING = frozenset((
     "amqp-cut", "amqp-refused", "amqp-reset", "amqp-stalled", "broker-frozen", "broker-killed",
     "broker-stopped", "connections-closed", "event-queue-deleted", "leader-killed",
-    "memory-alarm-and-kill", "replica-added", "replicas-added",
+    "memory-alarm-and-kill", "replica-added", "replica-cut-off", "replica-frozen", "replica-reset",
+    "replicas-added", "replicas-changed",
     "service-frozen", "service-killed", "service-terminated",
 ))  # fmt: skip
 """Faults after which events may be handed to somebody else, or anew."""
 
 QUIET = frozenset((
     "amqp-delayed", "api-link-delayed", "dead-letters-unbound", "disk-alarm",
-    "listeners-suspended", "memory-alarm", "result-queue-deleted", "result-queue-full",
-    "results-unbound",
+    "listeners-suspended", "members-queue-deleted", "memory-alarm", "result-queue-deleted",
+    "result-queue-full", "results-unbound",
 ))  # fmt: skip
 """Faults that are no reason to hand any event back."""
 
@@ -108,21 +115,45 @@ def no_result_before_the_call(evidence: Evidence) -> Iterator[str]:
     """I2: what is said to be updated or created was carried out by the API."""
     done = {(write.key, write.number) for write in writes(evidence.journal)}
     sent = {each.uid: each for each in evidence.sent}
+    unsure = Counter(each.key for each in evidence.sent if not each.confirmed)
     early = [
         f"{arrived.uid}"
         for arrived in evidence.results
         if arrived.kind in ("profile.updated", "profile.created")
         and (event := sent.get(arrived.uid or "")) is not None
-        and (event.key, event.number) not in done
+        and done.isdisjoint(
+            (event.key, event.number + later)
+            for later in range(_carried(evidence, arrived, unsure[event.key]))
+        )
     ]
     if early:
         yield f"{len(early)} results without a call that was carried out: {some(early)}"
 
 
+def _carried(evidence: Evidence, arrived: Arrived, unsure: int) -> int:
+    """Count the numbers that the call of an event may have written: its own, or a later one's.
+
+    The call has carried so many events of its key, among whose numbers some may be missing.
+    """
+    carried = _shared(arrived) if evidence.coalescing else 1
+    return 1 if carried == 1 else carried + unsure
+
+
+def _shared(arrived: Arrived) -> int:
+    """Count the events of a result's call; a peer does not tell."""
+    return int(json.loads(arrived.body).get("coalesced", 1))
+
+
 def no_stale_write(evidence: Evidence) -> Iterator[str]:
-    """I3: no write after a higher number of its key; only a replay in order after a hand-back."""
+    """I3: no write after a higher number of its key; only a replay in order after a hand-back.
+
+    A call that was for several events, and failed, may be repeated for one after the other.
+    """
     stale, rewinds = [], []
-    begun = min((each.begun for each in evidence.happened if each.kind in DISTURBING), default=None)
+    of_these = [
+        each.begun for each in evidence.happened if each.kind in DISTURBING or evidence.coalescing
+    ]
+    begun = min(of_these, default=None)
     for key, found in _steps(evidence).items():
         stale += [f"{key}: {write.number} at {_clock(write.done)}" for write in found.stale]
         rewinds += [
@@ -202,8 +233,13 @@ def work_goes_on(evidence: Evidence) -> Iterator[str]:
 
 
 def hand_backs_are_few(evidence: Evidence) -> Iterator[str]:
-    """I8: a fault hands an event back once at the most, and none comes near a delivery limit."""
+    """I8: a fault hands an event back once at the most, and none comes near a delivery limit.
+
+    Where replicas share partitions, each of them may hand it back once: when all links break, for
+    one, RabbitMQ sees that of the next in line a moment later. A hand-over does so once more.
+    """
     happened = [each for each in evidence.happened if each.kind not in QUIET]
+    moved, queues = handed_over(evidence), _queues(evidence)
     by_uid: dict[str | None, list[Handed]] = {}
     for each in evidence.handed:
         by_uid.setdefault(each.uid, []).append(each)
@@ -211,11 +247,23 @@ def hand_backs_are_few(evidence: Evidence) -> Iterator[str]:
     for uid, handed in by_uid.items():
         first, last = handed[0].at - _NOTICED, handed[-1].at
         faults = sum(each.begun <= last and each.ended >= first for each in happened)
+        if evidence.partitions > 1:
+            faults *= len({each.name for each in evidence.vitals if first <= each.at <= last})
+            faults += sum(first <= at <= last for at in moved.get(queues.get(uid, ""), ()))
         count = max(each.count for each in handed)
         if count > faults or count >= _FEW:
             often.append(f"{uid} {count} times in {faults} faults")
     if often:
         yield f"{len(often)} events were handed back too often: {some(often)}"
+
+
+def _queues(evidence: Evidence) -> dict[str | None, str]:
+    """Give the queue of each event."""
+    return {
+        each.uid: evidence.partition_of[each.routing_key]
+        for each in evidence.sent
+        if each.routing_key in evidence.partition_of
+    }
 
 
 def calls_are_as_documented(evidence: Evidence) -> Iterator[str]:
@@ -250,6 +298,7 @@ CHECKS: Mapping[str, Callable[[Evidence], Iterator[str]]] = {
     "I1 every event ends as documented": as_documented,
     "I2 no result before its call": no_result_before_the_call,
     "I3 no stale write": no_stale_write,
+    "I3 barriers hold": barriers_hold,
     "I4 the last value stays": the_last_value_stays,
     "I5 duplicates are bounded": duplicates_are_bounded,
     "I6 one profile a key": one_profile_a_key,
@@ -263,6 +312,8 @@ CHECKS: Mapping[str, Callable[[Evidence], Iterator[str]]] = {
     "I14 metrics are as documented": metrics_are_as_documented,
     "I14 events are counted": events_are_counted,
     "I15 outputs are JSON": outputs_are_json,
+    "I16 partitions are shared out": shared_out_fairly,
+    "I16 events are routed right": routed_right,
 }
 
 
@@ -288,6 +339,8 @@ def figures(evidence: Evidence) -> dict[str, float]:
         "wrong final values": sum(_count(text) for text in the_last_value_stays(evidence)),
         "second profiles": sum(len(held) - 1 for held in numbers),
         "good events dead-lettered": len(dead.keys() - bad),
+        "results of shared calls": sum(_shared(each) > 1 for each in evidence.results),
+        "hand-overs": sum(len(times) for times in handed_over(evidence).values()),
         "most hand-backs of an event": max((each.count for each in evidence.handed), default=0),
         "most growth of memory (MB)": max(growths(evidence), default=0.0),
         "longest recovery (s)": max(_recoveries(evidence), default=0.0),
@@ -314,7 +367,9 @@ def _steps(evidence: Evidence) -> dict[str, Steps]:
     """Go through the writes of each key; where an unconfirmed event stands nobody knows."""
     unsure = {(each.key, each.number) for each in evidence.sent if not each.confirmed}
     known = [each for each in writes(evidence.journal) if (each.key, each.number) not in unsure]
-    return {key: steps(found) for key, found in by_key(known).items()}
+    return {
+        key: steps(found, coalescing=evidence.coalescing) for key, found in by_key(known).items()
+    }
 
 
 def _ended(evidence: Evidence) -> dict[str, list[Sent]]:

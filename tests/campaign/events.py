@@ -3,12 +3,13 @@
 import json
 import random
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from tests.campaign.evidence import MANY, Sent
+from tests.campaign.queues import routing_key
 
 DATABASE = 1234
 KEYS = [f"key{number:02}" for number in range(40)]
@@ -111,4 +112,12 @@ def _sent(draft: _Draft, number: int, with_id: bool) -> Sent:
         event_id=event.get("id"),
         create="create" in event,
         reason=draft.reason,
+        routing_key=_route(draft.event),
     )
+
+
+def _route(event: Mapping[str, Any]) -> str:
+    where = event["where"]
+    if isinstance(where, dict):
+        where = [f"{field}=={value}" for field, value in where.items()]
+    return routing_key(event["database"], *where)

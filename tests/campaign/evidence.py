@@ -23,6 +23,7 @@ class Sent:
     create: bool = False
     reason: str | None = None
     confirmed: bool = True
+    routing_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ class Vitals:
 class Evidence:
     """All of it. `left` are the uids still in the event queue.
 
-    `window` is the prefetch, and `slots` how many calls may run at a time.
+    `window` is the prefetch of all partitions together, and `slots` how many calls may run at a
+    time. `coalescing` if one call may carry several events.
     """
 
     sent: Sequence[Sent] = ()
@@ -104,6 +106,13 @@ class Evidence:
     tokens: Sequence[str] = ()
     window: int = 50
     slots: int = 8
+    partitions: int = 1
+    coalescing: bool = False
+    partition_of: Mapping[str, str] = field(default_factory=dict)
+    """The queue of each routing key, if there are several."""
+    shares: Mapping[str, int | None] = field(default_factory=dict)
+    """The partitions that each process said to work on, half a minute after the last fault at the
+    latest; None if it did not answer."""
     destroyed: int = 0
     """Results that were in the result queue when it was deleted."""
     unread: Sequence[str] = ()

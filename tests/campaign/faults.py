@@ -3,7 +3,6 @@
 Each is a context: what comes before its `yield` does it, what comes after undoes it.
 """
 
-import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -14,8 +13,10 @@ from pika.exceptions import AMQPError
 
 from tests.campaign.api_faults import API_FAULTS, Fault
 from tests.campaign.harvest import Harvest
+from tests.campaign.process_faults import PROCESS_FAULTS, send
+from tests.campaign.queues import MEMBERS
 from tests.campaign.stage import LINKS, VHOST, Stage
-from tests.integration.conftest import DEAD_LETTERS, EVENTS, RESULTS
+from tests.integration.conftest import DEAD_LETTERS, RESULTS
 from tests.programs import eventually
 from tests.rabbitmq import ApiError
 
@@ -44,7 +45,7 @@ def _broker_killed(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def _leader_killed(stage: Stage) -> Iterator[None]:
-    name = stage.node.queue(VHOST, EVENTS)["leader"]
+    name = stage.node.queue(VHOST, stage.any_event_queue())["leader"]
     leader = next(node for node in stage.nodes if node.name == name)
     leader.kill()
     yield
@@ -62,11 +63,11 @@ def _broker_stopped(stage: Stage) -> Iterator[None]:
 @contextmanager
 def _broker_frozen(stage: Stage) -> Iterator[None]:
     pid = stage.any_node().pid
-    _signal(pid, signal.SIGSTOP)
+    send(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        _signal(pid, signal.SIGCONT)
+        send(pid, signal.SIGCONT)
 
 
 @contextmanager
@@ -138,7 +139,6 @@ def _result_queue_deleted(stage: Stage) -> Iterator[None]:
     """
     arguments = stage.node.queue(VHOST, RESULTS)["arguments"]
     stage.remade = True
-    bind(stage, RESULTS, False)
     if not _emptied(stage):
         bind(stage, RESULTS, True)
         raise NotDone("the result queue does not become empty")
@@ -155,18 +155,22 @@ def _result_queue_deleted(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def _event_queue_deleted(stage: Stage) -> Iterator[None]:
-    """Only while it is empty and nothing is sent; the service makes it anew."""
+    """Only while it is empty and nothing is sent; the service makes it anew, and binds it.
+
+    What is sent before it is bound goes by the number of queues that are left: out of order.
+    """
     assert stage.load is not None
+    queue = stage.any_event_queue()
     stage.load.pause()
     try:
         if not eventually(stage.is_idle, 30):
             raise NotDone("the event queue does not become empty")
         stage.remade = True
         connection = stage.connect()
-        connection.channel().queue_delete(EVENTS)
+        connection.channel().queue_delete(queue)
         connection.close()
         yield
-        made = eventually(lambda: _exists(stage, EVENTS), 20)
+        made = eventually(lambda: _is_bound(stage, queue), 20)
     finally:
         stage.load.go()
     if not made:
@@ -174,9 +178,14 @@ def _event_queue_deleted(stage: Stage) -> Iterator[None]:
 
 
 def _emptied(stage: Stage) -> bool:
-    """Take the results until RabbitMQ says that there are no more."""
+    """Unbind the result queue, and take the results until RabbitMQ says that there are no more.
+
+    A process that has just been started binds it again.
+    """
     for _ in range(5):
-        take(stage, stage.results)
+        bind(stage, RESULTS, False)
+        with suppress(AMQPError):
+            take(stage, stage.results, tries=1)
         connection = stage.connect()
         answer = connection.channel().queue_declare(RESULTS, passive=True)
         connection.close()
@@ -185,10 +194,20 @@ def _emptied(stage: Stage) -> bool:
     return False
 
 
-def _exists(stage: Stage, queue: str) -> bool:
+@contextmanager
+def _members_queue_deleted(stage: Stage) -> Iterator[None]:
+    """The replicas cannot count each other, until one of them has made it anew."""
+    stage.remade = True
+    connection = stage.connect()
+    connection.channel().queue_delete(MEMBERS)
+    connection.close()
+    yield
+
+
+def _is_bound(stage: Stage, queue: str) -> bool:
+    """Tell whether a queue has more bindings than that to the default exchange."""
     with suppress(ApiError, OSError):
-        stage.node.queue(VHOST, queue)
-        return True
+        return len(stage.node.api("GET", f"/queues/%2F/{queue}/bindings")) > 1
     return False
 
 
@@ -203,11 +222,11 @@ def bind(stage: Stage, queue: str, on: bool) -> None:
     connection.close()
 
 
-def take(stage: Stage, harvest: Harvest, tries: int = 5) -> None:
+def take(stage: Stage, harvest: Harvest, quiet: float = 1.0, tries: int = 5) -> None:
     """Take what is in a queue; a broker that has just come up may need a while."""
     for left in reversed(range(tries)):
         try:
-            harvest.take(stage.node.amqp_url())
+            harvest.take(stage.node.amqp_url(), quiet)
         except (AMQPError, OSError):
             if not left:
                 raise
@@ -268,46 +287,6 @@ def _refused(stage: Stage, link: str) -> Iterator[None]:
             proxy.refuse(False)
 
 
-# The service
-
-
-@contextmanager
-def _service_ended(stage: Stage, how: signal.Signals) -> Iterator[None]:
-    stage.end_replica(how)
-    yield
-    stage.add_replica()
-
-
-@contextmanager
-def _service_frozen(stage: Stage) -> Iterator[None]:
-    """Frozen while another one takes over, and woken beside it; then the older one is ended."""
-    stage.add_replica()
-    frozen = next(iter(stage.replicas.values())).process.pid
-    _signal(frozen, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        _signal(frozen, signal.SIGCONT)
-    time.sleep(1)
-    if len(stage.replicas) > 1:
-        stage.end_replica(signal.SIGTERM)
-
-
-@contextmanager
-def _replicas_added(stage: Stage, count: int) -> Iterator[None]:
-    for _ in range(count):
-        stage.add_replica()
-    yield
-    while len(stage.replicas) > 1:
-        stage.end_replica(signal.SIGKILL)
-
-
-def _signal(pid: int | None, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        if pid is not None:
-            os.kill(pid, number)
-
-
 FAULTS: Mapping[str, Fault] = {
     "broker-frozen": _broker_frozen,
     "broker-killed": _broker_killed,
@@ -318,6 +297,7 @@ FAULTS: Mapping[str, Fault] = {
     "event-queue-deleted": _event_queue_deleted,
     "leader-killed": _leader_killed,
     "listeners-suspended": _listeners_suspended,
+    "members-queue-deleted": _members_queue_deleted,
     "memory-alarm": _memory_alarm,
     "memory-alarm-and-kill": _memory_alarm_and_kill,
     "result-queue-deleted": _result_queue_deleted,
@@ -329,18 +309,14 @@ FAULTS: Mapping[str, Fault] = {
     **{f"{link}-reset": partial(_reset, link=link) for link in LINKS},
     **{f"{link}-stalled": partial(_stalled, link=link) for link in LINKS},
     **API_FAULTS,
-    "replica-added": partial(_replicas_added, count=1),
-    "replicas-added": partial(_replicas_added, count=2),
-    "service-frozen": _service_frozen,
-    "service-killed": partial(_service_ended, how=signal.SIGKILL),
-    "service-terminated": partial(_service_ended, how=signal.SIGTERM),
+    **PROCESS_FAULTS,
 }
 
 
 def calm(stage: Stage) -> None:
     """Undo whatever may still be wrong, so that nothing hinders the work any more."""
     for node in stage.nodes:
-        _signal(node.pid, signal.SIGCONT)
+        send(node.pid, signal.SIGCONT)
         node.start()
         for arguments in _USUAL:
             node.control(*arguments)
@@ -355,7 +331,9 @@ def calm(stage: Stage) -> None:
     for queue in (RESULTS, DEAD_LETTERS):
         bind(stage, queue, True)
     for replica in stage.replicas.values():
-        _signal(replica.process.pid, signal.SIGCONT)
+        send(replica.process.pid, signal.SIGCONT)
+    for proxy in (proxy for own in stage.own_links.values() for proxy in own):
+        proxy.flow()
     if not stage.replicas:
         stage.add_replica()
 

@@ -85,7 +85,7 @@ class Load:
             timestamp=int(time.time()),
         )
         try:
-            channel.basic_publish(EVENTS, event.key, event.body, properties, mandatory=True)
+            channel.basic_publish(EVENTS, event.routing_key, event.body, properties, mandatory=True)
         except (UnroutableError, NackError):
             return False
         except (AMQPError, OSError):

@@ -44,11 +44,12 @@ class Steps:
     rewinds: tuple[Write, ...] = ()
 
 
-def steps(of_key: Sequence[Write]) -> Steps:
+def steps(of_key: Sequence[Write], *, coalescing: bool = False) -> Steps:
     """Find the writes of one key that came after a higher number.
 
     A number that was written before may be written again if the higher ones follow, up to the
-    highest: then events were handed back and done again, in order. All else is stale.
+    highest: then events were handed back and done again, in order. All else is stale. When
+    `coalescing`, a number counts as written with the next higher one: the same call carried it.
     """
     stale: list[Write] = []
     rewinds: list[Write] = []
@@ -63,7 +64,7 @@ def steps(of_key: Sequence[Write]) -> Steps:
             continue
         else:
             stale.append(write)
-        seen.add(write.number)
+        seen |= {*range(1, write.number + 1)} if coalescing else {write.number}
         at += 1
     return Steps(tuple(stale), tuple(rewinds))
 

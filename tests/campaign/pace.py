@@ -17,8 +17,9 @@ def _all(_: Sent) -> bool:
 class Pace:
     """Events a second, how many in all, and how many may be sent that were not handed over yet.
 
-    `slots` and `window` are the service's MAX_IN_FLIGHT and PREFETCH, `gap` the seconds between two
-    faults; `wanted` chooses among the events that are drawn.
+    `slots`, `window` and `partitions` are the service's MAX_IN_FLIGHT, PREFETCH and PARTITIONS, and
+    with `coalescing` COALESCE is in-flight; `gap` are the seconds between two faults; `wanted`
+    chooses among the events that are drawn.
     """
 
     rate: float = 25.0
@@ -26,6 +27,8 @@ class Pace:
     ahead: int = 60_000
     slots: int = 8
     window: int = 200
+    partitions: int = 1
+    coalescing: bool = False
     gap: tuple[float, float] = GAP
     log_level: str = "debug"
     api: Mapping[str, str] = field(default_factory=lambda: _UNEVEN)

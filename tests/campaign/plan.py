@@ -73,7 +73,25 @@ PROCESS: Mapping[str, tuple[float, float]] = {
     "service-terminated": (0.0, 1.0),
 }
 
-DURATIONS: Mapping[str, tuple[float, float]] = {**BROKER, **CLUSTER, **LINK, **API, **PROCESS}
+PARTITIONS: Mapping[str, tuple[float, float]] = {
+    "members-queue-deleted": (0.0, 1.0),
+    "replica-cut-off": (1.0, 12.0),
+    "replica-frozen": (0.5, 12.0),
+    "replica-reset": (0.0, 0.5),
+    "replicas-changed": (1.0, 5.0),
+}
+"""Where replicas share partitions only."""
+
+_CHANGES = 8  # of the number of replicas, for each fault of another kind
+
+DURATIONS: Mapping[str, tuple[float, float]] = {
+    **BROKER,
+    **CLUSTER,
+    **LINK,
+    **API,
+    **PROCESS,
+    **PARTITIONS,
+}
 """Every kind of fault, with the shortest and the longest time that it lasts, in seconds."""
 
 
@@ -86,13 +104,18 @@ class Injection:
     seconds: float
 
 
-HARMLESS = sorted({*DURATIONS} - {*PROCESS, *CLUSTER, "memory-alarm-and-kill"})
+HARMLESS = sorted({*DURATIONS} - {*PROCESS, *PARTITIONS, *CLUSTER, "memory-alarm-and-kill"})
 """Those that leave a single process at work from begin to end."""
 
 
-def kinds(nodes: int) -> list[str]:
-    """Name the kinds of fault that are possible with so many nodes."""
-    return sorted(kind for kind in DURATIONS if nodes > 1 or kind not in CLUSTER)
+def kinds(nodes: int, partitions: int = 1) -> list[str]:
+    """Name the kinds of fault that are possible with so many nodes and partitions.
+
+    Where replicas share partitions, a change of their number comes several times in each round.
+    """
+    impossible = {*(CLUSTER if nodes == 1 else ()), *(PARTITIONS if partitions == 1 else ())}
+    possible = sorted({*DURATIONS} - impossible)
+    return possible + ["replicas-changed"] * (_CHANGES - 1) * (partitions > 1)
 
 
 def plan(

@@ -1,6 +1,6 @@
 """The service with one bug in it, to see that the campaign finds it.
 
-python -m tests.campaign.planted ack-before-confirm|not-mandatory|nack-with-requeue
+python -m tests.campaign.planted ack-before-confirm
 """
 
 import random
@@ -8,10 +8,12 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from service import broker
+from service import broker, process
 from service.broker import Link
 from service.commands import cli
 from service.messages import Delivery, Message
+from service.partition import Partition
+from service.subscription import Subscription
 
 _REQUEUED = 0.05
 
@@ -45,7 +47,7 @@ class NackWithRequeue(Link):
 
     async def consume(
         self, queue: str, prefetch: int, on_delivery: Callable[[Delivery], None]
-    ) -> None:
+    ) -> Subscription:
         """Take deliveries, most of them."""
         dice = random.Random()  # noqa: S311 - nothing secret
 
@@ -54,21 +56,46 @@ class NackWithRequeue(Link):
                 on_delivery(delivery)
                 return
             (tag,) = delivery.ack.args  # type: ignore[attr-defined] # a partial
-            self._consuming.channel.basic_nack(tag, requeue=True)
+            self._subscriptions[-1]._channel.basic_nack(tag, requeue=True)
 
-        await super().consume(queue, prefetch, take)
+        return await super().consume(queue, prefetch, take)
 
 
-BUGS: Mapping[str, type[Link]] = {
+class HandOverByCancel(Partition):
+    """The next replica begins while this one ends its calls, and gets what came before later."""
+
+    async def hand_over(self, link: Link) -> None:
+        """Cancel the consumer first."""
+        assert self._subscription is not None
+        channel = self._subscription._channel
+        for tag in channel.consumer_tags:
+            await link.reading.cancel(channel, tag)
+        await super().hand_over(link)
+
+
+class NoHandOver(Partition):
+    """Whoever was first keeps all."""
+
+    async def hand_over(self, link: Link) -> None:
+        """Do nothing."""
+
+
+LINKS: Mapping[str, type[Link]] = {
     "ack-before-confirm": AckBeforeConfirm,
     "not-mandatory": NotMandatory,
     "nack-with-requeue": NackWithRequeue,
+}
+PARTITIONS: Mapping[str, type[Partition]] = {
+    "hand-over-by-cancel": HandOverByCancel,
+    "no-hand-over": NoHandOver,
 }
 
 
 def main() -> None:
     """Run the service with the bug that the first argument names."""
-    broker.Link = BUGS[sys.argv[1]]  # type: ignore[misc]
+    bug = sys.argv[1]
+    broker.Link = LINKS.get(bug, Link)  # type: ignore[misc]
+    process.Partition = PARTITIONS.get(bug, Partition)  # type: ignore[attr-defined] # no export
     sys.argv = ["profile-sync", "run"]
     cli.main()
 

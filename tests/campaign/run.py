@@ -18,12 +18,13 @@ from tests.campaign.harvest import Harvest
 from tests.campaign.load import Load
 from tests.campaign.pace import Pace
 from tests.campaign.plan import Injection
+from tests.campaign.routes import partition_of
 from tests.campaign.stage import Nodes, Stage, Wanted
-from tests.integration.conftest import EVENTS
 from tests.programs import eventually
 
 _PATIENCE = 30.0  # seconds without any new result, once all faults are over, that are too many
 _LONGEST_DRAIN = 600.0  # seconds
+_SHARED_OUT = 30.0  # seconds from the end of the faults
 
 SERVICE = ("-m", "service", "run")
 
@@ -69,11 +70,14 @@ def campaign(
             log = _inject(stage, injections, seconds, say)
             _persist(lambda: calm(stage))
             taken = load.over or _takes_events(load)
+            shares = _shared_out(stage)
         finally:
             load.end()
         say("all faults are over; waiting until the work is done")
         evidence, waited = _settle(stage, load, log)
         evidence.taken, evidence.window, evidence.slots = taken, pace.window, pace.slots
+        evidence.partitions, evidence.coalescing = pace.partitions, pace.coalescing
+        evidence.shares = shares
     (folder / "evidence.txt").write_text(_written(evidence))
     numbers = {**figures(evidence), "seconds to drain": waited}
     kinds = Counter(each.kind for each in log.happened)
@@ -142,15 +146,16 @@ def _settle(stage: Stage, load: Load, log: _Log) -> tuple[Evidence, float]:
     survivors = list(stage.replicas)
     while stage.replicas:
         stage.end_replica(signal.SIGTERM)
-    left, unread = Harvest(EVENTS), list[str]()
-    for harvest in (stage.results, stage.dead_letters, left):
-        if not _did(partial(take, stage, harvest), f"taking {harvest.queue}", log):
+    left, unread = [Harvest(queue) for queue in stage.event_queues], list[str]()
+    for harvest in (stage.results, stage.dead_letters, *left):
+        quiet = 1.0 / (len(left) if harvest in left else 1)
+        if not _did(partial(take, stage, harvest, quiet), f"taking {harvest.queue}", log):
             unread.append(harvest.queue)
     evidence = Evidence(
         sent=load.sent,
         results=stage.results.arrived,
         dead_letters=stage.dead_letters.arrived,
-        left=[f"{each.uid}" for each in left.arrived],
+        left=[f"{each.uid}" for harvest in left for each in harvest.arrived],
         journal=stage.api.journal(),
         profiles=stage.profiles(),
         happened=log.happened,
@@ -163,14 +168,41 @@ def _settle(stage: Stage, load: Load, log: _Log) -> tuple[Evidence, float]:
         destroyed=stage.destroyed,
         unread=unread,
         drained=drained,
+        partition_of=_partitions(stage, load),
     )
     return evidence, waited
+
+
+def _partitions(stage: Stage, load: Load) -> dict[str, str]:
+    if stage.partitions == 1:
+        return {}
+    routing_keys = {each.routing_key for each in load.sent}
+    return partition_of(stage.node.amqp_url(), stage.event_queues, routing_keys)
 
 
 def _takes_events(load: Load) -> bool:
     """Wait until RabbitMQ takes one more event; False if it does not."""
     before = len(load.sent)
     return eventually(lambda: any(each.confirmed for each in load.sent[before:]), 30)
+
+
+def _shared_out(stage: Stage) -> dict[str, int | None]:
+    """Wait until each partition has a replica, and none of these too many; say who has how many.
+
+    It takes events to tell: a replica knows of a partition when the first has come.
+    """
+    if stage.partitions == 1:
+        return {}
+    shares = dict[str, int | None]()
+
+    def fair() -> bool:
+        shares.clear()
+        shares.update(stage.shares())
+        told = [share or 0 for share in shares.values()]
+        return sum(told) == stage.partitions and max(told) <= -(-stage.partitions // len(told))
+
+    eventually(fair, _SHARED_OUT)
+    return shares
 
 
 def _drained(stage: Stage) -> bool:
@@ -201,6 +233,7 @@ def _written(evidence: Evidence) -> str:
     """Write what is not in the programs' own outputs."""
     lines = [f"{each}" for each in (*evidence.happened, *evidence.endings)]
     lines += [f"{each}" for each in evidence.sent]
+    lines += [f"{each}" for each in evidence.handed]
     lines += [f"{each}" for each in (*evidence.results, *evidence.dead_letters)]
     lines += [f"{each}" for each in evidence.journal]
     return "\n".join([*lines, ""])

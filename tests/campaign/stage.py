@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import secrets
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 import pika
@@ -24,9 +25,10 @@ from tests.campaign.harvest import Harvest
 from tests.campaign.load import Load
 from tests.campaign.pace import Pace
 from tests.campaign.proxy import Proxy
+from tests.campaign.queues import event_queues
 from tests.campaign.tap import Tap
 from tests.campaign.watch import Watch
-from tests.integration.conftest import DEAD_LETTERS, EVENTS, RESULTS
+from tests.integration.conftest import DEAD_LETTERS, RESULTS
 from tests.programs import Service, StandIn, eventually
 from tests.rabbitmq import ApiError, Node
 
@@ -48,6 +50,11 @@ LINKS = ("amqp", "api-link")
 
 _AMQP = "amqp://guest:guest@127.0.0.1:{}/%2F"
 _MOST_REPLICAS = 3
+MOST_SHARING = 4
+"""Replicas, where they share partitions."""
+
+_Thing = TypeVar("_Thing")
+
 _PAGE = 1000  # the most profiles that the API gives at a time
 
 
@@ -77,6 +84,10 @@ class Stage:
         self.tokens: list[str] = []
         self.token = self.new_token()
         self.replicas: dict[str, Service] = {}
+        self.own_links: dict[str, list[Proxy]] = {}
+        self._ways: dict[str, ExitStack] = {}
+        self.partitions = wanted.pace.partitions
+        self.event_queues = event_queues(self.partitions)
         self.endings: list[Ending] = []
         self.watch = Watch(lambda: dict(self.replicas))
         self.handed: list[Handed] = []
@@ -163,23 +174,30 @@ class Stage:
     # Replicas
 
     def add_replica(self) -> None:
-        """Start one more process of the service, if there are not three already."""
-        if len(self.replicas) == _MOST_REPLICAS:
+        """Start one more process of the service, if there are not as many as may be already."""
+        if len(self.replicas) == (MOST_SHARING if self.partitions > 1 else _MOST_REPLICAS):
             return
         self._started += 1
         name = f"service-{self._started}"
-        pace = self._wanted.pace
         settings = {
             **SETTINGS,
-            "MAX_IN_FLIGHT": f"{pace.slots}",
-            "PREFETCH": f"{pace.window}",
-            "LOG_LEVEL": pace.log_level,
-            "AMQP_URL": ",".join(_AMQP.format(proxy.port) for proxy in self.links["amqp"]),
+            **_worked(self._wanted.pace),
+            "AMQP_URL": ",".join(_AMQP.format(proxy.port) for proxy in self._links_of(name)),
             "API_URL": f"http://127.0.0.1:{self.links['api-link'][0].port}/v2",
             "SECRETS_DIR": f"{self.folder / 'secrets'}",
         }
         env = {f"PROFILE_SYNC_{each}": value for each, value in settings.items()}
         self.replicas[name] = Service(env, self.folder / f"{name}.log", self._wanted.program)
+
+    def _links_of(self, name: str) -> list[Proxy]:
+        """Give a process its own way to RabbitMQ, if it is one of several that work."""
+        common = self.links["amqp"]
+        if self.partitions == 1:
+            return common
+        own = [Proxy(proxy.port) for proxy in common]
+        self._ways[name] = ways = ExitStack()
+        self.own_links[name] = [ways.enter_context(proxy) for proxy in own]
+        return own
 
     def end_replica(self, how: signal.Signals) -> None:
         """End the process that has run longest, by SIGTERM or SIGKILL, and note how it went."""
@@ -192,6 +210,8 @@ class Stage:
         begun = time.monotonic()
         if by_itself is None:
             _end(replica, how)
+        self.own_links.pop(name, None)
+        self._ways.pop(name, ExitStack()).close()
         asked = how.name if by_itself is None else ""
         code = replica.process.returncode
         self.endings.append(Ending(name, asked, code, time.monotonic() - begun))
@@ -199,6 +219,12 @@ class Stage:
     def _kill_all(self) -> None:
         for replica in self.replicas.values():
             replica.kill()
+        for ways in self._ways.values():
+            ways.close()
+
+    def shares(self) -> dict[str, int | None]:
+        """Ask each process on how many partitions it works; None if it does not tell."""
+        return {name: _active(replica) for name, replica in list(self.replicas.items())}
 
     def outputs(self) -> dict[str, str]:
         """Read what the processes of the service have written."""
@@ -217,7 +243,15 @@ class Stage:
 
     def any_node(self) -> Node:
         """Give a node to do harm to."""
-        return self._dice.choice(self.nodes)
+        return self.draw(self.nodes)
+
+    def any_event_queue(self) -> str:
+        """Name one of the event queues."""
+        return self.draw(self.event_queues)
+
+    def draw(self, things: Sequence[_Thing]) -> _Thing:
+        """Choose one, by the seed."""
+        return self._dice.choice(things)
 
     def _keep_node_logs(self) -> None:
         for number, node in enumerate(self.nodes, start=1):
@@ -228,14 +262,15 @@ class Stage:
         return pika.BlockingConnection(pika.URLParameters(self.node.amqp_url()))
 
     def is_served(self) -> bool:
-        """Return whether somebody takes events."""
+        """Return whether somebody takes events, of each partition."""
         try:
             connection = self.connect()
         except (AMQPError, OSError):
             return False
         try:
-            answer = connection.channel().queue_declare(EVENTS, passive=True)
-            return bool(answer.method.consumer_count)
+            channel = connection.channel()
+            answers = [channel.queue_declare(queue, passive=True) for queue in self.event_queues]
+            return all(answer.method.consumer_count for answer in answers)
         except AMQPError:
             return False
         finally:
@@ -251,13 +286,14 @@ class Stage:
         return count
 
     def is_idle(self) -> bool:
-        """Return whether the event queue is empty, held events included.
+        """Return whether the event queues are empty, held events included.
 
-        It is asked twice: what RabbitMQ tells is as old as the queue's last tick.
+        It is asked twice: what RabbitMQ tells is as old as the queues' last tick.
         """
         for pause in (0.6, 0.0):
             try:
-                if self.node.queue(VHOST, EVENTS).get("messages", 1):
+                queues = self.node.queues(VHOST)
+                if any(queues.get(name, {}).get("messages", 1) for name in self.event_queues):
                     return False
             except (ApiError, OSError):
                 return False
@@ -302,6 +338,26 @@ class Stage:
                 return found
 
 
+def _worked(pace: Pace) -> dict[str, str]:
+    """Make the settings that say how hard a process works."""
+    more = {"COALESCE": "in-flight"} if pace.coalescing else {}
+    return {
+        "MAX_IN_FLIGHT": f"{pace.slots}",
+        "PREFETCH": f"{pace.window}",
+        "PARTITIONS": f"{pace.partitions}",
+        "LOG_LEVEL": pace.log_level,
+        **more,
+    }
+
+
+def _active(replica: Service) -> int | None:
+    with suppress(httpx.HTTPError):
+        page = httpx.get(f"{replica.http_url}/metrics", trust_env=False, timeout=2).text
+        told = re.search(r"^profile_sync_partitions_active (\S+)", page, re.MULTILINE)
+        return int(float(told[1])) if told else None
+    return None
+
+
 def _port(url: str) -> int:
     return httpx.URL(url).port or 0
 
@@ -309,6 +365,8 @@ def _port(url: str) -> int:
 def _end(replica: Service, how: signal.Signals) -> None:
     """End a process that lives, frozen or not; one that does not obey within 20 s is killed."""
     if how == signal.SIGTERM:
+        # Python itself ends at a SIGTERM that comes before the service has begun.
+        eventually(lambda: bool(replica.output()), 10)
         with suppress(ProcessLookupError):
             os.killpg(replica.process.pid, signal.SIGCONT)
         with suppress(subprocess.TimeoutExpired):

@@ -28,6 +28,7 @@ def result(of: Sent, outcome: str = "updated", **more: Any) -> Arrived:
         "outcome": outcome,
         "reason": of.reason,
         "detail": None,
+        "coalesced": 1,
         "profiles": [{"fields": {"customerid": of.key}}] if of.reason is None else [],
         "finished_at": "2026-11-23T10:00:00.775+00:00",
     }
@@ -245,8 +246,42 @@ def test_a_kill_allows_copies_and_a_rewind() -> None:
     assert figures(evidence)["rewinds"] == 1
 
 
-def _steps(numbers: Sequence[int]) -> tuple[list[int], list[int]]:
-    found = steps([Write("a", number, at, at) for at, number in enumerate(numbers)])
+def coalesced(*numbers: int, of: int = 2, held: int = 2) -> Evidence:
+    """The two updates of the key in one call, as their results tell, which writes a number."""
+    results = [result(FIRST, coalesced=of), result(SECOND, coalesced=of), result(BAD, "rejected")]
+    journal = [put("a", number, at) for at, number in enumerate(numbers, start=10)]
+    return replace(
+        in_order(),
+        coalescing=True,
+        results=results,
+        journal=journal,
+        profiles=[profile("a", held)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("evidence", "says"),
+    [
+        (coalesced(2), []),
+        (coalesced(1, 2, of=1), []),
+        (replace(coalesced(2), coalescing=False), ["I2"]),
+        (coalesced(2, of=1), ["I2"]),
+        (coalesced(1, held=1), ["I2", "I4"]),
+        (coalesced(2, 1), ["I3"]),
+        (replace(coalesced(2, 1, 2), happened=[Happened("service-killed", 0, 1)]), []),
+        (replace(coalesced(2, 1, held=1), happened=[KILLED]), ["I3", "I4"]),
+        (replace(coalesced(2, 1, 2), happened=[Happened("api-500-after", 0, 1)]), []),
+    ],
+)
+def test_a_call_may_carry_events_of_a_key_up_to_its_last(
+    evidence: Evidence, says: list[str]
+) -> None:
+    assert broken(evidence) == says
+
+
+def _steps(numbers: Sequence[int], *, coalescing: bool = False) -> tuple[list[int], list[int]]:
+    writes = [Write("a", number, at, at) for at, number in enumerate(numbers)]
+    found = steps(writes, coalescing=coalescing)
     return [each.number for each in found.stale], [each.number for each in found.rewinds]
 
 
@@ -269,3 +304,20 @@ def test_steps_back_are_told_from_replays(
     numbers: Sequence[int], stale: list[int], rewinds: list[int]
 ) -> None:
     assert _steps(numbers) == (stale, rewinds)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "stale", "rewinds"),
+    [
+        ((3, 5), [], []),
+        ((3, 2, 3), [], [2]),
+        ((5, 2, 4, 5, 7), [], [2]),
+        ((5, 2, 4), [2, 4], []),
+        ((5, 4, 2, 5), [], [4]),
+        ((5, 2, 7), [2], []),
+    ],
+)
+def test_calls_that_carry_several_events_are_replayed_up_to_the_highest(
+    numbers: Sequence[int], stale: list[int], rewinds: list[int]
+) -> None:
+    assert _steps(numbers, coalescing=True) == (stale, rewinds)

@@ -8,7 +8,16 @@ import pytest
 from tests.campaign.events import HOT, KEYS, events
 from tests.campaign.evidence import MANY
 from tests.campaign.faults import FAULTS
-from tests.campaign.plan import CLUSTER, DURATIONS, HARMLESS, PROCESS, SETTLING, kinds, plan
+from tests.campaign.plan import (
+    CLUSTER,
+    DURATIONS,
+    HARMLESS,
+    PARTITIONS,
+    PROCESS,
+    SETTLING,
+    kinds,
+    plan,
+)
 
 
 def test_the_same_seed_gives_the_same_plan_and_the_same_events() -> None:
@@ -20,6 +29,7 @@ def test_the_same_seed_gives_the_same_plan_and_the_same_events() -> None:
 def test_there_are_more_than_25_kinds_and_all_can_be_made() -> None:
     assert len(kinds(1)) > 25
     assert {*kinds(3)} - {*kinds(1)} == {*CLUSTER}
+    assert {*kinds(1, 8)} - {*kinds(1)} == {*PARTITIONS}
     assert {*DURATIONS} == {*FAULTS}
 
 
@@ -45,9 +55,14 @@ def test_faults_come_as_seldom_as_is_wished() -> None:
     assert seldom > 100
 
 
+def test_where_replicas_share_partitions_their_number_changes_often() -> None:
+    drawn = Counter(each.kind for each in plan(1, 1200, kinds(1, 8)))
+    assert drawn["replicas-changed"] > 5 * drawn["service-killed"] > 0
+
+
 def test_no_harmless_fault_ends_a_process() -> None:
     assert len(HARMLESS) > 25
-    assert not {*HARMLESS} & {*PROCESS, *CLUSTER, "memory-alarm-and-kill"}
+    assert not {*HARMLESS} & {*PROCESS, *PARTITIONS, *CLUSTER, "memory-alarm-and-kill"}
 
 
 def test_a_plan_without_kinds_is_empty() -> None:
@@ -66,3 +81,10 @@ def test_events_are_drawn_as_they_should_be() -> None:
         numbers = [each.number for each in drawn if each.key == key]
         assert numbers == list(range(1, len(numbers) + 1))
     assert len({each.uid for each in drawn}) == len(drawn)
+
+
+def test_events_have_the_routing_key_that_readme_tells() -> None:
+    told = {each.key: each.routing_key for each in islice(events(3), 200)}
+    # printf '1234\ncustomerid==hot' | sha256sum, and likewise
+    assert told[HOT] == "1adf578c8b028f4629f1e5a4d2105c761af3066ff3c641490d6692aa1714eea9"
+    assert told[MANY] == "746a65a7620a0c98d9fc8f16b0e7547eb7b156350b76fcdd774c6e20d4092271"

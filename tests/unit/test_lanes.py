@@ -98,6 +98,45 @@ def test_goes_over_all_that_is_unfinished() -> None:
     assert set(lanes) == set(works)
 
 
+def test_goes_over_what_waits_behind_an_event() -> None:
+    first, second, third = work(), work(), work()
+    lanes = waiting(first, work(key="b"), second, third)
+    assert list(lanes.behind(first)) == [second, third]
+    lanes.done(first)
+    assert list(lanes.behind(second)) == [third]
+
+
+def together(*works: Work) -> None:
+    """Let events share the call of the first."""
+    works[0].mates = works[1:]
+    for mate in works[1:]:
+        mate.joined = True
+
+
+def test_the_next_call_waits_until_all_that_share_one_are_done() -> None:
+    first, second, third, later = works = [work() for _ in range(4)]
+    lanes = waiting(*works)
+    assert lanes.next() is first
+    together(first, second, third)
+    for one in (first, second):
+        lanes.done(one)
+        assert lanes.next() is None
+    assert list(lanes) == [third, later]
+    lanes.done(third)
+    assert handed_out(lanes) == [later]
+
+
+def test_a_barrier_waits_for_all_that_share_a_call() -> None:
+    first, second, barrier = work(), work(), work(key="b", barrier=True)
+    lanes = waiting(first, second, barrier)
+    assert lanes.next() is first
+    together(first, second)
+    lanes.done(first)
+    assert lanes.next() is None
+    lanes.done(second)
+    assert handed_out(lanes) == [barrier]
+
+
 def conflicts(earlier: Work, later: Work) -> bool:
     if earlier.update.key[0] != later.update.key[0]:
         return False

@@ -24,6 +24,7 @@ CONTRACT = {
     "broker_links": ("counter", ()),
     "sleeping_events": ("gauge", ()),
     "stale_replays": ("counter", ()),
+    "coalesced": ("counter", ()),
     "partitions_active": ("gauge", ()),
     "partition_handovers": ("counter", ()),
     "misrouted": ("counter", ()),

@@ -32,7 +32,7 @@ class World:
     def __init__(
         self,
         api: Callable[[Settings, Metrics], Copernica] | None = None,
-        fake: type[FakeCopernica] = FakeCopernica,
+        fake: Callable[[list[str]], FakeCopernica] = FakeCopernica,
         carried: Carried = NOTHING,
         pauses: Pauses | None = None,
         tracing: Tracing | None = None,
