@@ -243,17 +243,14 @@ class Endings:
             self._loop.call_later(settled_in, self._acknowledge, ending)
             self.on_settling()
             return
-        self._unsettled.discard(ending)
         if ending.turns is None:
             self._complete(ending)
             return
-        while ending.turns and self._may_complete(ending.turns[0]):
+        while ending.turns and ending.turns[0].unconfirmed == 0:
             self._complete(ending.turns.popleft())
 
-    def _may_complete(self, ending: Ending) -> bool:
-        return ending.unconfirmed == 0 and ending not in self._unsettled
-
     def _complete(self, ending: Ending) -> None:
+        self._unsettled.discard(ending)
         ending.delivery.ack()
         del self.unfinished[ending]
         self._remember(ending)

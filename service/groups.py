@@ -34,6 +34,8 @@ def gather(lanes: Lanes, work: Work, *, most: int, max_bytes: int) -> None:
         most: events in one call.
         max_bytes: the largest body of a call for more than one event.
     """
+    if next(lanes.behind(work), None) is None:
+        return
     if not _may_share(work) or work.update.key in lanes.exhausted:
         return
     behind = (one.update for one in takewhile(_may_share, lanes.behind(work)))

@@ -26,7 +26,7 @@ NOTHING = Carried()
 class World:
     """A worker between a link and an API that are both lists; one journal for all of it.
 
-    Unless told otherwise it checks no fields.
+    Unless told otherwise it checks no fields. Settings that are `known` need not be read.
     """
 
     def __init__(
@@ -36,10 +36,12 @@ class World:
         carried: Carried = NOTHING,
         pauses: Pauses | None = None,
         tracing: Tracing | None = None,
+        *,
+        known: Settings | None = None,
         **values: Any,
     ) -> None:
         self.journal: list[str] = []
-        self.settings = settings(**{"field_check": "off", **values})
+        self.settings = known or settings(**{"field_check": "off", **values})
         self.metrics = Metrics()
         self.pauses = pauses or Pauses(self.settings.slots())
         self.acknowledged = asyncio.Event()
