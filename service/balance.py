@@ -17,6 +17,8 @@ log = structlog.get_logger()
 
 # Seconds between two looks, at random: replicas shall not all act on the same one.
 _SHORTEST, _LONGEST = 0.25, 0.75
+_BLIND = 30.0  # seconds until the replicas are counted again, if they cannot be, again and again
+_SLOWLY = 60.0  # seconds between two hand-overs, once there have been more than a change can cause
 
 
 def fair_share(partitions: int, members: int) -> int:
@@ -31,7 +33,8 @@ class Balance:
     """Hands over what this replica has too much of, one partition after the other.
 
     `hand_over` ends the work on one and puts this replica last in its line; nothing is handed over
-    while it is not `settled`.
+    while it is not `settled`. Each hand-over costs every event held a delivery: if more of them
+    follow a change than can be of use, because somebody else is counted, they become rare.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Balance:
         self._members = members
         self._settled = settled
         self._hand_over = hand_over
+        self._left, self._rare_until = 0, 0.0
 
     async def keep(self) -> None:
         """Look again and again, until it is cancelled.
@@ -55,16 +59,20 @@ class Balance:
             LinkLost: with the reason in words.
         """
         before: int | None = None
+        known, blind = 0, 0.0
         while True:
-            await asyncio.sleep(random.uniform(_SHORTEST, _LONGEST))  # noqa: S311 - nothing secret
+            await asyncio.sleep(blind + random.uniform(_SHORTEST, _LONGEST))  # noqa: S311
             members = await self._members.count()
+            blind = min(_BLIND, 2 * blind + 1) if members is None else 0.0
+            if members is not None and members != known:
+                known, self._left = members, len(self._partitions)
             active = [each for each in self._partitions if each.active_since is not None]
-            fair = fair_share(len(self._partitions), members or 1)
+            fair = fair_share(len(self._partitions), known)
             if members is None or not self._settled() or len(active) <= fair:
                 before = None
             elif before != members:
                 before = members
-            else:
+            elif self._may_hand_over():
                 latest = max(active, key=lambda each: each.active_since or 0)
                 log.info(
                     "a partition is handed over",
@@ -74,3 +82,13 @@ class Balance:
                     fair=fair,
                 )
                 await self._hand_over(latest)
+
+    def _may_hand_over(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        if not self._left:
+            if now < self._rare_until:
+                return False
+            log.warning("partitions do not come to rest; they are handed over seldom from now on")
+        self._left = max(self._left - 1, 0)
+        self._rare_until = now + _SLOWLY
+        return True

@@ -102,16 +102,25 @@ class Calls:
     def go_on(self) -> None:
         """After a pause: let call at once what has only been put off.
 
-        In a trial that is one event at the most: those that have not been tried come first.
+        In a trial that is one event at the most: those that have not been tried come first, also
+        those of the other partitions.
         """
+        if not self._pauses.trial:
+            self._wake_put_off(len(self._sleeping))
+        elif not self._lanes.ready:
+            self._loop.call_soon(self._try_one)
+        self.start()
+
+    def _try_one(self) -> None:
+        if not (self.over or self._pauses or self._slots.taken):
+            self._wake_put_off(1)
+            self.start()
+
+    def _wake_put_off(self, most: int) -> None:
         now = self._loop.time()
-        put_off = [work for work in self._sleeping if work.not_before <= now]
-        if self._pauses.trial:
-            put_off = put_off[: 0 if self._lanes.ready else 1]
-        for work in put_off:
+        for work in [work for work in self._sleeping if work.not_before <= now][:most]:
             self._sleeping.pop(work).cancel()
             self._lanes.again(work)
-        self.start()
 
     def stop(self) -> None:
         """Start no more calls; those that run go on."""

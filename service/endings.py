@@ -102,6 +102,7 @@ class Endings:
         self.tracing: Tracing | None = None
         self._untaken: deque[tuple[Ending, Message]] = deque()
         self._trying = False
+        self._closed = False
         self._unsettled: set[Ending] = set()
         self._doubt = 2 * (settings.heartbeat + 5) + 5.0  # seconds a link may be dead unknown
         self.on_settling: Callable[[], None] = lambda: None
@@ -127,6 +128,12 @@ class Endings:
             self._publish(ending, message, 1)
         if not messages:
             self._acknowledge(ending)
+
+    def close(self) -> None:
+        """Leave what is unfinished to whoever gets its event next; the link may go on."""
+        self._closed = True
+        if self._trying:
+            self._pauses.end("unroutable")  # Nobody would.
 
     @property
     def pending(self) -> bool:
@@ -179,7 +186,10 @@ class Endings:
     def _published(
         self, ending: Ending, message: Message, attempt: int, confirmed: asyncio.Future[None]
     ) -> None:
-        match confirmed.exception():
+        error = confirmed.exception()
+        if self._closed:
+            return
+        match error:
             case None:
                 self._take_on(attempt)
             case LinkLost():
@@ -220,6 +230,8 @@ class Endings:
             self._loop.call_later(delay, self._try_oldest, attempt + 1)
 
     def _try_oldest(self, attempt: int) -> None:
+        if self._closed:
+            return
         self._publish(*self._untaken.popleft(), attempt)
 
     def _take_on(self, attempt: int) -> None:
@@ -234,7 +246,7 @@ class Endings:
             log.info("RabbitMQ takes messages again")
 
     def _acknowledge(self, ending: Ending) -> None:
-        if self._link.lost.done():
+        if self._link.lost.done() or self._closed:
             return  # It came too late: the event is on its way back, and its end is carried over.
         settled_in = ending.work.unsettled_until - self._loop.time() if ending.work else 0
         if settled_in > 0:

@@ -4,16 +4,19 @@ A queue of events does not tell: RabbitMQ counts only the one consumer that is a
 """
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import structlog
 
-from service.connection import Line, words
+from service.connection import Line, LinkLost, words
+from service.topology import Queue
 
 log = structlog.get_logger()
 
 _ANSWER_TIMEOUT = 5.0  # seconds
+_OTHER = "inequivalent arg"
 
 
 class _Refused(Exception):
@@ -27,31 +30,35 @@ class Members:
     on.
     """
 
-    def __init__(self, line: Line, queue: str, *, declares: bool) -> None:
-        """Take the queue, which is declared if it is gone and the service `declares` what it needs.
+    def __init__(self, line: Line, queue: Queue) -> None:
+        """Take the queue, which is declared whatever is declared otherwise; nothing is asked here.
 
-        Nothing is asked here.
+        To look at it takes the same permission on RabbitMQ 4.3, and so it is the one thing that
+        keeps a process with another number of partitions out in any case.
         """
         self._line = line
         self._queue = queue
-        self._declares = declares
         self._channel: Any = None
-        self._ended: asyncio.Future[str]
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._said = ""
 
     async def count(self) -> int | None:
         """Count the replicas, this one too; None if RabbitMQ does not tell just now.
 
         Raises:
-            LinkLost: with the reason in words.
+            LinkLost: the number of partitions is another one, for instance.
         """
         try:
             async with asyncio.timeout(_ANSWER_TIMEOUT):
                 if self._channel is None:
                     await self._join()
-                declared = await self._rpc("queue_declare", self._queue, passive=True)
+                declared = await self._rpc("queue_declare", self._queue.name, passive=True)
         except (_Refused, TimeoutError) as error:
-            self._channel, detail = None, str(error) or "RabbitMQ did not answer in time"
+            await self._leave()
+            detail = str(error) or "RabbitMQ did not answer in time"
+            if _OTHER in detail:
+                self._line.lose(detail)
+                raise LinkLost(detail) from None
             if detail != self._said:
                 log.warning(
                     "the replicas cannot be counted; partitions stay where they are", detail=detail
@@ -62,23 +69,34 @@ class Members:
         return max(1, int(declared.method.consumer_count))
 
     async def _join(self) -> None:
-        self._ended = asyncio.get_running_loop().create_future()
-        self._channel = await self._line.open_channel(lambda error: self._end(words(error)))
+        self._ended = ended = asyncio.get_running_loop().create_future()
+        opening = asyncio.ensure_future(self._line.open_channel(partial(_end, ended)))
+        try:
+            self._channel = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # A consumer that is left behind would be counted for ever.
+            opening.add_done_callback(self._close_late)
+            raise
         self._channel.add_on_cancel_callback(
-            self._line.guarded(lambda _: self._end("RabbitMQ cancelled the consumer"))
+            self._line.guarded(lambda _: _tell(ended, "RabbitMQ cancelled the consumer"))
         )
-        if self._declares:
-            arguments = {"x-queue-type": "classic"}
-            await self._rpc("queue_declare", self._queue, durable=True, arguments=arguments)
-        await self._rpc("basic_consume", self._queue, lambda *_: None, auto_ack=True)
+        arguments = dict(self._queue.arguments)
+        await self._rpc("queue_declare", self._queue.name, durable=True, arguments=arguments)
+        await self._rpc("basic_consume", self._queue.name, lambda *_: None, auto_ack=True)
 
-    def _end(self, reason: str) -> None:
-        if not self._ended.done():
-            self._ended.set_result(reason)
+    async def _leave(self) -> None:
+        """Close the channel, or lose the link: its consumer would be counted beside the next."""
+        channel, self._channel = self._channel, None
+        if channel is not None and not await self._line.close_channel(channel):
+            self._line.lose("a channel did not close")
+
+    def _close_late(self, opening: asyncio.Future[Any]) -> None:
+        with suppress(LinkLost):
+            opening.result().close()
 
     async def _rpc(self, method: str, *arguments: Any, **named: Any) -> Any:
-        if self._ended.done() or not self._channel.is_open:
-            raise _Refused(self._ended.result() if self._ended.done() else "")
+        if self._ended.done():
+            raise _Refused(self._ended.result())
         start = partial(getattr(self._channel, method), *arguments, **named)
         answer = asyncio.ensure_future(self._line.rpc(start))
         ends: list[asyncio.Future[Any]] = [answer, self._ended]
@@ -88,4 +106,13 @@ class Members:
                 raise _Refused(self._ended.result())
             return answer.result()
         finally:
-            answer.cancel()  # Whoever stops waiting hears nothing of it any more.
+            answer.cancel()
+
+
+def _end(ended: asyncio.Future[str], error: BaseException) -> None:
+    _tell(ended, words(error))
+
+
+def _tell(ended: asyncio.Future[str], reason: str) -> None:
+    if not ended.done():
+        ended.set_result(reason)

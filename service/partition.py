@@ -6,6 +6,7 @@ Each pair ends with its link, or when another replica shall have the queue.
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -42,9 +43,8 @@ class Partition:
             LinkLost: with the reason in words.
         """
         self.worker = worker = Worker(self._shared, link, self.queue, self._carried)
-        self._subscription = await link.consume(
-            self.queue, self._shared.settings.window, self._take
-        )
+        take = partial(self._take, worker)
+        self._subscription = await link.consume(self.queue, self._shared.settings.window, take)
         worker.consuming()
 
     async def hand_over(self, link: Link) -> None:
@@ -57,7 +57,8 @@ class Partition:
         if self._subscription is not None:
             await self._subscription.close()
         self.end()
-        await self.begin(link)
+        if not link.lost.done():
+            await self.begin(link)
 
     async def wind_up(self, seconds: float | None) -> None:
         """Start no more calls, and wait so long, or for ever, until those that run have ended."""
@@ -88,9 +89,10 @@ class Partition:
         useful, self._useful = self._useful, False
         return useful
 
-    def _take(self, delivery: Delivery) -> None:
+    def _take(self, worker: Worker, delivery: Delivery) -> None:
+        if worker is not self.worker:
+            return  # It comes by a channel that is closing.
         if self.active_since is None:
             self.active_since = time.monotonic()
             self._on_active()
-        assert self.worker is not None  # noqa: S101 - nothing is taken without one
-        self.worker.receive(delivery)
+        worker.receive(delivery)

@@ -127,6 +127,8 @@ class Pauses:
         self._confirmed = False
         self.answered_at = now
         self._slots = 1
+        # Each partition has its turn to be the first: the event it would try may be a bad one.
+        self.listeners = [*self.listeners[1:], *self.listeners[:1]]
         return self.end(*_OF_THE_API)
 
     def may_call(self, running: int, now: float) -> bool:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from threading import Thread
 from typing import Any, TypeVar
@@ -30,7 +31,7 @@ from service.probe import Probe
 from service.routes import Routes
 from service.settings import Settings
 from service.summary import Summary
-from service.topology import event_queues, members_queue, topology
+from service.topology import Topology, event_queues, members, topology
 from service.tracing import Tracing
 from service.tracing import provider as span_provider
 from service.tracing import wanted as tracing_wanted
@@ -156,6 +157,7 @@ class Process:
         )
         self._stop = asyncio.Event()
         self._link: Link | None = None
+        self._members: Members | None = None
         self._started = False
         self._away = True
 
@@ -242,10 +244,13 @@ class Process:
             Nodes(settings.amqp_urls, settings.amqp_certificates),
             settings.heartbeat,
             settings.confirm_timeout,
-            topology(settings) if settings.declare_topology else None,
+            _declared(settings) if settings.declare_topology else None,
             self._blocked,
         )
         try:
+            if len(self._partitions) > 1:
+                self._members = Members(link.reading, members(settings))
+                await self._members.count()
             for partition in self._partitions:
                 await partition.begin(link)
         except BaseException:
@@ -287,21 +292,22 @@ class Process:
 
     async def _balance(self, link: Link) -> None:
         """Share the partitions out among the replicas, as long as the link lasts."""
-        if len(self._partitions) == 1:
+        if self._members is None:
             return
 
         async def hand_over(partition: Partition) -> None:
             self._metrics.partition_handovers.inc()
             await partition.hand_over(link)
 
-        queue, declares = members_queue(self._settings), self._settings.declare_topology
-        members = Members(link.reading, queue, declares=declares)
+        settled = lambda: not self._pauses  # noqa: E731
         try:
-            await Balance(self._partitions, members, lambda: not self._pauses, hand_over).keep()
+            await Balance(self._partitions, self._members, settled, hand_over).keep()
         except LinkLost:
             pass  # Whoever waits for the link knows.
         except Exception:
-            log.exception("partitions stay where they are until the next link")
+            # A partition may have been stopped, and not begun again.
+            log.exception("partitions could not be shared out")
+            link.reading.lose("partitions could not be shared out")
 
     def _share_out(self) -> None:
         """Have as much of RATE_LIMIT as the partitions that this replica works on."""
@@ -334,6 +340,12 @@ class Process:
             log.warning("RabbitMQ takes no messages (memory or disk alarm); results wait")
         elif not blocked and self._pauses.end("blocked"):
             log.info("RabbitMQ takes messages again")
+
+
+def _declared(settings: Settings) -> Topology:
+    """Leave out what its own consumer declares, as nothing but the balance hangs on it."""
+    wanted = topology(settings)
+    return replace(wanted, queues=tuple(each for each in wanted.queues if each.role != "members"))
 
 
 async def _unless(stopping: asyncio.Task[bool], work: Coroutine[Any, Any, _T]) -> _T:

@@ -91,8 +91,7 @@ def topology(settings: Settings) -> Topology:
         exchanges.append(Exchange(hashing, "x-modulus-hash"))
         bindings = [Binding(hashing, queue.name) for queue in queues]
         bindings.append(Binding(events[0], hashing, "exchange"))
-        members = Queue(members_queue(settings), _CLASSIC, "members")
-        queues = [_number_of(settings), *queues, members]
+        queues = [_number_of(settings), *queues, members(settings)]
     looked_at = {"x-queue-type": "quorum", "x-delivery-limit": _LOOKED_AT_OFTEN}
     queues.append(Queue(dead_letters[1], looked_at, "dead letters"))
     bindings.append(Binding(*dead_letters))
@@ -102,7 +101,16 @@ def topology(settings: Settings) -> Topology:
     return Topology(tuple(exchanges), tuple(queues), tuple(bindings))
 
 
-_CLASSIC = {"x-queue-type": "classic"}
+def members(settings: Settings) -> Queue:
+    """Say how the queue is declared whose consumers are the replicas; it keeps the number too.
+
+    It is classic: without its node the replicas are not counted, and all else goes on.
+    """
+    return Queue(members_queue(settings), {"x-queue-type": "classic", **_few(settings)}, "members")
+
+
+def _few(settings: Settings) -> Mapping[str, Any]:
+    return {"x-max-length": settings.partitions, "x-overflow": "reject-publish"}
 
 
 def _of_events(settings: Settings) -> Mapping[str, Any]:
@@ -124,5 +132,5 @@ def _number_of(settings: Settings) -> Queue:
     A process with another number cannot declare it: RabbitMQ refuses it before it has bound a
     queue more or less, which would send events two ways, or out of their order.
     """
-    number = {"x-max-length": settings.partitions, "x-overflow": "reject-publish"}
-    return Queue(settings.event_queue, {**_CLASSIC, **number}, "number")
+    arguments = {"x-queue-type": "quorum", **_few(settings)}
+    return Queue(settings.event_queue, arguments, "number")

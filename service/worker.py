@@ -159,13 +159,15 @@ class Worker:
         self._finishing = True
         self._calls.stop()
         await self._admission.close()
-        self._link.lost.add_done_callback(lambda _: self._note_progress())
+        self._link.lost.add_done_callback(self._note_progress)
         self._note_progress()
         await self._quiet.wait()
 
     def close(self) -> None:
-        """Hear of no more pauses."""
+        """Do nothing any more: the link may go on, and all that waits here goes to another one."""
         self._pauses.listeners.remove(self._go_on)
+        self._link.lost.remove_done_callback(self._note_progress)
+        self._endings.close()
 
     def carried(self) -> Carried:
         """Give what the next worker of this queue shall know of this one."""
@@ -193,7 +195,7 @@ class Worker:
             for span in {id(unfinished.span): unfinished.span for unfinished in left}.values():
                 self._tracing.ended(span, "handed-back")
 
-    def _note_progress(self) -> None:
+    def _note_progress(self, _: object = None) -> None:
         if not self._finishing or self._calls.running:
             return
         if not self._endings.pending or self._link.lost.done():
@@ -310,8 +312,7 @@ class Worker:
         delay = self._put_off(retry, work.failures, blamed=work.counted > 0)
         unsettled = now + self._settings.ambiguous_wait
         if retry.ambiguous and work.status in (None, 504):
-            # It may still be carried out: nothing newer of this key may come before it.
-            work.unsettled_until = unsettled
+            work.unsettled_until = unsettled  # Nothing newer of this key may come before it.
         if retry.ambiguous and ((update.create and work.may_create) or update.moves):
             # Until the API's slowest answer is through, nobody can tell whether it was done.
             work.look_first = True

@@ -60,6 +60,7 @@ _DOING: dict[Action, str] = {
 }
 _REFUSED = re.compile(r"access to (queue|exchange) '(.*)' in vhost ", re.DOTALL)
 _UNKNOWN: tuple[State, str] = ("warning", "the service does not expect it")
+_OF_EVENTS = "x-single-active-consumer"  # what only queues of events have
 _OF_QUORUM_QUEUES = {"x-delivery-limit", "x-dead-letter-strategy"}
 
 
@@ -244,11 +245,11 @@ def _misused(area: str, waiting: int, readers: int) -> list[Finding]:
 def partitions_there(seen: Seen, wanted: int) -> int | None:
     """Read from EVENT_QUEUE how many partitions there are, if they are not as many as wanted."""
     told = {one.name: one.current for one in seen.differences}
-    if wanted > 1 and told.get("x-queue-type") == "quorum":
+    if wanted > 1 and told.get(_OF_EVENTS) == "true":
         return 1
     number = told.get("x-max-length")
-    classic = wanted > 1 or told.get("x-queue-type") == "classic"
-    return int(number) if number is not None and classic and number.isdecimal() else None
+    keeps = wanted > 1 or told.get(_OF_EVENTS, "true") is None
+    return int(number) if number is not None and keeps and number.isdecimal() else None
 
 
 def of_number(queue: str, there: int, wanted: int) -> Finding:

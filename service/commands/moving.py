@@ -151,7 +151,10 @@ async def _before(asked: Survey, settings: Settings) -> tuple[int, bool]:
     if seen.refusal is not None and seen.refusal.missing:
         raise Stuck(f"there is no queue {seen.name}: `profile-sync topology --apply` makes it")
     before = partitions_there(seen, settings.partitions) or settings.partitions
-    differing = {one.name for one in seen.differences} & {"x-queue-type", "x-max-length"}
+    differing = {one.name for one in seen.differences} & {
+        "x-single-active-consumer",
+        "x-max-length",
+    }
     if before == settings.partitions and differing:
         raise Stuck(f"the queue {seen.name} is none of ours: `profile-sync check` says why")
     if before != settings.partitions and 1 not in (before, settings.partitions):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from pika.exceptions import ChannelClosedByBroker
 
+from tests.campaign.brokers import Cluster
 from tests.campaign.order import by_key, steps, writes
 from tests.integration.conftest import EVENTS, Mail, channel, wait_for
 from tests.integration.replicas import QUICK, Replicas, Start, Stream, event, finals, route
@@ -29,7 +30,7 @@ def api(standin: Callable[..., StandIn]) -> StandIn:
 @pytest.fixture
 def make(api: StandIn, run_service: Start, environment: Callable[..., dict[str, str]]) -> Make:
     """Make replicas with short waits, none of which runs yet: `make(PARTITIONS="8")`."""
-    return lambda **settings: Replicas(run_service, environment(api, **QUICK, **settings))
+    return lambda **settings: Replicas(run_service, environment(api, **{**QUICK, **settings}))
 
 
 @pytest.fixture
@@ -183,3 +184,42 @@ def test_are_given_up_in_an_outage_and_shared_out_anew_after_it(
         api.thaw()
         shared_out(replicas, 2, 2, within=AFTER_A_RESTART)
         all_written_in_order(stream, api)
+
+
+@pytest.mark.slow
+def test_come_to_rest_when_rabbitmq_was_silent_for_a_while(private_node: Node, make: Make) -> None:
+    replicas = make(
+        PARTITIONS="4", AMQP_URL=private_node.amqp_url(), HEARTBEAT="10", AMBIGUOUS_WAIT="13"
+    )
+    replicas.add(2)
+    with Stream(private_node.amqp_url(), 40, 50):
+        shared_out(replicas, 2, 2)
+        private_node.freeze()
+        time.sleep(7)  # longer than an answer may take, shorter than a link may be silent
+        private_node.thaw()
+        shared_out(replicas, 2, 2, within=AFTER_A_RESTART)
+        time.sleep(5)
+        before = replicas.metric("partition_handovers_total")
+        time.sleep(5)
+        assert replicas.metric("partition_handovers_total") == before
+        assert replicas.active == [2, 2]
+
+
+@pytest.mark.slow
+def test_work_on_while_the_node_of_the_members_is_down(make: Make) -> None:
+    with Cluster(3) as cluster:
+        first, second, _ = cluster.nodes
+        make(PARTITIONS="2", AMQP_URL=first.amqp_url()).add()
+        first.kill()
+        replicas = make(PARTITIONS="2", AMQP_URL=second.amqp_url())
+        replicas.add()
+        (replica,) = replicas.running.values()
+        assert "cannot be counted" in replica.output()
+        with Stream(second.amqp_url(), 20, 50):
+            shared_out(replicas, 2)
+
+
+def test_keep_another_number_of_them_out_also_who_declares_nothing(make: Make) -> None:
+    make(PARTITIONS="2").add()
+    said = make(PARTITIONS="3", DECLARE_TOPOLOGY="false").start().output
+    wait_for(lambda: "PROFILE_SYNC_PARTITIONS" in said(), "it says why")

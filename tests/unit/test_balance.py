@@ -42,6 +42,7 @@ class Replica:
         self.partitions = [FakePartition(number) for number in range(partitions)]
         self.members = FakeMembers(counts)
         self.settled = True
+        self.comes_back = False
         self.handed: list[str] = []
         self.at_a_time = self.most_at_a_time = 0
         self.looks_before: list[int] = []
@@ -62,7 +63,7 @@ class Replica:
         self.at_a_time += 1
         self.most_at_a_time = max(self.most_at_a_time, self.at_a_time)
         await asyncio.sleep(3)
-        partition.active_since = None
+        partition.active_since = 99.0 if self.comes_back else None
         self.handed.append(partition.queue)
         self.at_a_time -= 1
 
@@ -112,3 +113,25 @@ async def test_nothing_is_handed_over_while_calls_are_paused() -> None:
     replica.settled = False
     await replica.keep(100)
     assert replica.handed == []
+
+
+async def test_what_does_not_come_to_rest_moves_seldom() -> None:
+    replica = Replica(8, [8])
+    replica.comes_back = True  # to a replica that is counted and takes no part
+    await replica.keep(60)
+    assert len(replica.handed) == 8
+    await replica.keep(600)
+    assert len(replica.handed) <= 8 + 8 + 10
+
+
+async def test_a_change_sets_them_moving_again() -> None:
+    replica = Replica(8, [4] * 60 + [2] * 60)
+    replica.comes_back = True
+    await replica.keep(120)
+    assert len(replica.handed) == 16
+
+
+async def test_replicas_that_cannot_be_counted_are_asked_less_and_less_often() -> None:
+    replica = Replica(8, [None])
+    await replica.keep(3600)
+    assert replica.members.asked < 3600 / 30 + 10

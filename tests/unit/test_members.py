@@ -7,6 +7,7 @@ from typing import Any
 
 from service.connection import LinkLost
 from service.members import Members
+from service.topology import Queue
 
 
 class _Channel:
@@ -15,7 +16,7 @@ class _Channel:
     def add_on_cancel_callback(self, callback: Callable[..., object]) -> None:
         """Never call it."""
 
-    def basic_consume(self) -> None:
+    def queue_declare(self) -> None:
         """Do nothing."""
 
 
@@ -44,7 +45,7 @@ async def test_who_stops_counting_hears_nothing_of_a_line_that_is_lost() -> None
     heard: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
     line = _Silent()
-    members = Members(line, "members", declares=False)  # type: ignore[arg-type] # a double
+    members = Members(line, Queue("members", {}, "members"))  # type: ignore[arg-type] # a double
     counting = asyncio.create_task(members.count())
     await line.asked.wait()
     counting.cancel()

@@ -1,16 +1,23 @@
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from service.broker import Unroutable
 from service.catalogues import Catalogues
 from service.messages import Delivery, Properties
 from service.metrics import Metrics
 from service.partition import Partition
+from service.patience import Patience
 from service.pauses import Pauses
+from service.probe import Probe
+from service.profiles import Answer, Call
 from service.routes import Routes
 from service.subscription import Subscription
-from service.worker import Shared
-from tests.unit.doubles import FakeCopernica, FakeLink, FakeSubscription
+from service.worker import Shared, Worker
+from tests.unit.doubles import FakeCopernica, FakeLink, FakeSubscription, profiles, response
 from tests.unit.samples import body, event, settings
 
 
@@ -29,21 +36,33 @@ class Link(FakeLink):
         return FakeSubscription(self.journal)
 
 
+class PoisonedApi(FakeCopernica):
+    """Answers nothing while it is `down`, and never what an event called `bad` asks for."""
+
+    down = True
+
+    def _answer(self, call: Call) -> Answer | Exception:
+        if call.name == "get-identity":
+            return response(500) if self.down else response(200, b'{"id": "1"}')
+        return response(500) if self.down or "bad" in call.query else profiles({"ID": "1"})
+
+
 class House:
     """A partition of eight, its link and its API, with one journal for all of it."""
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, fake: type[FakeCopernica] = FakeCopernica, **values: Any) -> None:
         made = settings(**{"field_check": "off", "partitions": 8, **values})
         self.journal: list[str] = []
         self.metrics = Metrics()
-        self.api = FakeCopernica(self.journal)
+        self.api = fake(self.journal)
         self.pauses = Pauses(made.slots())
         catalogues = Catalogues(self.api, 600)
         routes = Routes(8, self.metrics)
-        shared = Shared(made, self.api, catalogues, self.metrics, self.pauses, routes)
+        self.shared = Shared(made, self.api, catalogues, self.metrics, self.pauses, routes)
+        self.patience = Patience(self.pauses, Probe(made, self.api, self.pauses), 60)
         self.told = 0
         self.link = Link(self.journal)
-        self.partition = Partition(shared, "q.3", self._tell)
+        self.partition = Partition(self.shared, "q.3", self._tell)
 
     def deliver(self, key: str, *, redelivered: bool = False, count: int = 0) -> None:
         content = body(event(id=key, where={"customerid": key}))
@@ -126,4 +145,67 @@ async def test_the_worker_before_hears_of_no_more_pauses() -> None:
     for _ in range(3):
         await house.partition.begin(house.link)
         house.partition.end()
-    assert house.pauses.listeners == []
+    assert len(house.pauses.listeners) == 1  # patience
+
+
+async def test_what_it_was_before_can_be_forgotten() -> None:
+    house = House()
+    await house.partition.begin(house.link)
+    for number in range(50):
+        house.deliver(f"{number}")
+        await house.partition.hand_over(house.link)
+    gc.collect()
+    assert sum(isinstance(each, Worker) for each in gc.get_objects()) == 1
+
+
+async def test_what_comes_late_to_the_subscription_before_is_left_to_the_queue() -> None:
+    house = House()
+    await house.partition.begin(house.link)
+    late = house.link.deliver
+    await house.partition.hand_over(house.link)
+    house.link.deliver = late
+    house.deliver("1")
+    await asyncio.sleep(5)
+    assert house.partition.active_since is None
+    assert "PUT 1" not in house.journal
+
+
+async def test_what_was_not_confirmed_in_time_is_counted_once() -> None:
+    house = House(drain_timeout=21)
+    await house.partition.begin(house.link)
+    house.link.holds = True
+    house.deliver("1")
+    await asyncio.sleep(5)
+    await house.partition.hand_over(house.link)
+    house.link.confirm()  # too late: the next replica publishes it again
+    await asyncio.sleep(5)
+    finished = "profile_sync_events_finished_total"
+    labels = {"outcome": "updated", "reason": ""}
+    assert house.metrics.registry.get_sample_value(finished, labels) == 0
+    assert "ack 1" not in house.journal
+
+
+async def test_a_pause_that_nobody_would_end_ends_with_it() -> None:
+    house = House(drain_timeout=21)
+    await house.partition.begin(house.link)
+    house.link.refusals.extend([Unroutable("no queue")] * 100)
+    house.deliver("1")
+    await asyncio.sleep(5)
+    assert "unroutable" in house.pauses
+    await house.partition.hand_over(house.link)
+    assert "unroutable" not in house.pauses
+
+
+@pytest.mark.parametrize("bad_first", [True, False])
+async def test_an_event_that_always_fails_starves_no_other_partition(bad_first: bool) -> None:
+    house = House(PoisonedApi)
+    other = Partition(house.shared, "q.4", lambda: None)
+    for partition in (house.partition, other):
+        await partition.begin(house.link)
+        of_bad = (partition is house.partition) is bad_first
+        for key in ["bad"] if of_bad else [f"good-{number}" for number in range(20)]:
+            house.deliver(key)
+    await asyncio.sleep(30)
+    house.api.down = False  # type: ignore[attr-defined] # a PoisonedApi
+    await asyncio.sleep(300)
+    assert sum(entry.startswith("ack good") for entry in house.journal) == 20

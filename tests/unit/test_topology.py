@@ -101,8 +101,12 @@ class TestPartitions:
     def test_their_number_is_kept_by_a_queue_that_is_declared_before_all_others(self) -> None:
         first, *others = topology(settings(partitions=2)).queues
         assert (first.name, first.role, first.arguments["x-max-length"]) == (EVENTS, "number", 2)
-        assert first.arguments["x-queue-type"] == "classic"
+        assert first.arguments["x-queue-type"] == "quorum"
         bound = {one.destination for one in topology(settings(partitions=2)).bindings}
-        members = Queue(members_queue(settings()), {"x-queue-type": "classic"}, "members")
-        assert members in others
+        (members,) = (one for one in others if one.role == "members")
+        assert members.name == members_queue(settings())
+        assert (members.arguments["x-queue-type"], members.arguments["x-max-length"]) == (
+            "classic",
+            2,
+        )
         assert not {first.name, members.name} & bound

@@ -162,11 +162,11 @@ def test_a_partition_without_a_consumer_is_told_where_replicas_run() -> None:
     [
         (1, {}, None),
         (4, {}, None),
-        (4, {"x-queue-type": "quorum"}, 1),
+        (4, {"x-single-active-consumer": "true"}, 1),
         (4, {"x-max-length": "2"}, 2),
-        (1, {"x-queue-type": "classic", "x-max-length": "8"}, 8),
+        (1, {"x-single-active-consumer": None, "x-max-length": "8"}, 8),
         (1, {"x-max-length": "1000"}, None),
-        (1, {"x-queue-type": "classic"}, None),
+        (1, {"x-single-active-consumer": None}, None),
         (4, {"x-max-length": None}, None),
     ],
 )
