@@ -143,8 +143,11 @@ class Link:
         for subscription in self._subscriptions:
             subscription.flush()
         self._publishing.lose("given up")
+        await asyncio.gather(self._close_consuming(), self._publishing.close())
+
+    async def _close_consuming(self) -> None:
         await asyncio.gather(*(subscription.close() for subscription in self._subscriptions))
-        await asyncio.gather(self._consuming.close(), self._publishing.close())
+        await self._consuming.close()
 
     async def take_confirms(self, channel: Channel) -> None:
         """Let RabbitMQ confirm, or return, what is published on a channel.

@@ -233,7 +233,7 @@ class Line:
         if not channel.is_closed:
             # pika's close() cancels the consumers that it does not believe cancelled already.
             channel._cancelled.update(channel._consumers)
-            await self._ended(channel)
+            await self._ended(channel, _CLOSE_TIMEOUT)
         return channel.is_closed
 
     async def rpc(self, start: Callable[..., object], callback: str = "callback") -> Any:
@@ -264,13 +264,14 @@ class Line:
             self.lost.set_result(reason)
 
     async def close(self) -> None:
-        """Close channel and connection."""
+        """Close channel and connection, which RabbitMQ may not read any more."""
+        ends = self._loop.time() + _CLOSE_TIMEOUT
         if hasattr(self, "channel"):
             await self.close_channel(self.channel)
         if not hasattr(self, "connection"):
             return
         if self.connection.is_open or self.connection.is_closing:
-            await self._ended(self.connection)
+            await self._ended(self.connection, ends - self._loop.time())
         if not self.connection.is_closed:
             self.connection._terminate_stream(StreamLostError("given up"))
 
@@ -293,12 +294,12 @@ class Line:
         await self.close_channel(channel)
         return answer.result()
 
-    async def _ended(self, what: Channel | AsyncioConnection) -> None:
+    async def _ended(self, what: Channel | AsyncioConnection, seconds: float) -> None:
         ended: asyncio.Future[None] = self._loop.create_future()
         what.add_on_close_callback(_resolve(ended))
         if not what.is_closing:
             what.close()
-        await asyncio.wait([ended], timeout=_CLOSE_TIMEOUT)
+        await asyncio.wait([ended], timeout=max(seconds, 0))
 
 
 def _resolve(future: asyncio.Future[Any]) -> Callable[..., None]:

@@ -5,9 +5,7 @@ from collections.abc import Iterator, Sequence
 from tests.campaign.evidence import Evidence, Vitals
 from tests.campaign.telling import Samples, samples
 
-# Seconds: DRAIN_TIMEOUT of the campaign, 2 each until a channel and a connection that RabbitMQ does
-# not read are dropped, as under an alarm, and some for a busy machine.
-_DRAIN = 5 + 2 * 2 + 3
+_DRAIN = 5 + 3  # seconds: DRAIN_TIMEOUT of the campaign, and some for a busy machine
 _WARM = 10.0  # seconds until a process has all that it needs to work
 _MEGABYTE = 2**20
 _GROWTH = 20 * _MEGABYTE
