@@ -38,6 +38,10 @@ _AMQP = "PROFILE_SYNC_AMQP_"
 _TOGETHER = 100  # frames; pika sends a long piece slowly, as it cuts off what is sent
 _CLOSE_TIMEOUT = 2.0  # seconds for a polite end, then the sockets are dropped
 _QUEUE_TIMEOUT = 30.0  # seconds
+_OTHER_NUMBER = (
+    "if the queues are of another PROFILE_SYNC_PARTITIONS, set that, and delete nothing; README, "
+    "Change the number of partitions, says how it is changed"
+)
 _REFUSALS = (403, 406)  # no access; other arguments
 
 
@@ -346,11 +350,12 @@ def words(
 
 def _with_advice(code: int, text: str) -> str:
     """Add to RabbitMQ's own words what to do, where that is known."""
+    if "inequivalent arg 'x-max-length'" in text:
+        return f"{text}; {_OTHER_NUMBER}"
     if "inequivalent arg" in text:
         return (
-            f"{text}; the arguments of a queue cannot be changed: set PROFILE_SYNC_ variables "
-            "to match it (another PROFILE_SYNC_PARTITIONS has other queues, see README), or "
-            "delete it once it is empty"
+            f"{text}; {_OTHER_NUMBER}. Else set PROFILE_SYNC_ variables to match it, or delete it "
+            "once it is empty: the arguments of a queue cannot be changed"
         )
     if " exchange type 'x-" in text:  # unknown or invalid, by the version of RabbitMQ
         return f"{text}: enable the plugin rabbitmq_sharding on each node of RabbitMQ"

@@ -243,10 +243,10 @@ def _spreading(settings: Settings, bound: Bound, setting: Setting) -> list[Findi
     hashing, wanted = partitions_exchange(settings), topology(settings).bindings
     findings = _bindings("exchange", hashing, settings, bound, setting)
     findings += policies.of_strays(hashing, wanted, bound[hashing])
-    if any(
-        one.get("destination") == settings.event_queue for one in bound[settings.event_exchange]
-    ):
-        what = f"is bound to {settings.event_exchange}: events come here, where no replica looks"
+    led_to = {one.get("destination") for one in bound[settings.event_exchange]}
+    # Alone it is no stray: then there is only one partition.
+    if {settings.event_queue, hashing} <= led_to:
+        what = f"is bound to {settings.event_exchange}, beside {hashing}: events come twice"
         findings.append(Finding(f"queue {settings.event_queue}", "fault", what, "unbind it"))
     return findings
 

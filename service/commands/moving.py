@@ -285,6 +285,8 @@ async def _drain(asked: Survey, old: Settings, new: Settings, tell: Tell, pause:
     loop = asyncio.get_running_loop()
     rest, said, told_at = _LOOKS, "", 0.0
     while rest:
+        # A replica that still declares binds the old ones anew with each link.
+        _refuse(await asked.unbind(_way(old, old.event_exchange)))
         seen = [await asked.count(queue) for queue in queues]
         waiting = sum(one.messages for one in seen)
         if old.partitions > 1:

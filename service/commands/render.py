@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from service.catalogue import Catalogue, Field, by_name
 from service.catalogues import Catalogues
+from service.conditions import routing_key
 from service.copernica import Copernica
 from service.events import InvalidEvent, parse
 from service.guards import check_database, guard
@@ -115,6 +116,7 @@ def render(
     return {
         "event_id": update.event_id,
         "key": " ".join(update.key),
+        "routing_key": routing_key(update.key),
         "alone": update.barrier,
         "method": call.method,
         "url": f"{settings.api_url}{call.path}?{call.query}",
@@ -126,6 +128,7 @@ def written(rendered: Mapping[str, Any]) -> str:
     """Write what `render` gives for people."""
     if "reason" in rendered:
         return "refused: {reason}: {detail}\nevent    {event_id}".format(**rendered)
-    text = "{method} {url}\n{body}\n\nkey    {key}\nevent  {event_id}".format(**rendered)
+    known = "key          {key}\nrouting key  {routing_key}\nevent        {event_id}"
+    text = f"{{method}} {{url}}\n{{body}}\n\n{known}".format(**rendered)
     alone = "\nruns alone in its database: it may touch profiles of other keys"
     return text + alone if rendered["alone"] else text

@@ -35,6 +35,7 @@ def test_shows_the_call_without_the_token() -> None:
     assert shown == {
         "event_id": "evt-1",
         "key": "1234 customerid==4567",
+        "routing_key": "ba63286426687131c059f7a64d5c78d5314c3f0cee2f1692e8c4299ce963548d",
         "alone": False,
         "method": "PUT",
         "url": "https://api.copernica.com/v2/database/1234/profiles"
