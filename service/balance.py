@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 # Seconds between two looks, at random: replicas shall not all act on the same one.
 _SHORTEST, _LONGEST = 0.25, 0.75
-_BLIND = 30.0  # seconds until the replicas are counted again, if they cannot be, again and again
+_BLIND = 15.0  # seconds until the replicas are counted again, if they cannot be, again and again
 _SLOWLY = 60.0  # seconds between two hand-overs, once there have been more than a change can cause
 
 

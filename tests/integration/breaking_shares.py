@@ -16,19 +16,17 @@ _KEYS = [f"share-{number}" for number in range(8 * PARTITIONS)]  # some for each
 
 @contextmanager
 def _nobody_counts_the_replicas(stage: Stage) -> Iterator[None]:
-    """The queue that they consume is gone, and they may not make it."""
-    assert stage.service.terminate() == 0
-    stage.serve(DECLARE_TOPOLOGY="false")
+    """The queue that they consume belongs to somebody else."""
     stage.mail.channel.queue_delete(_MEMBERS)
+    stage.mail.channel.queue_declare(_MEMBERS, exclusive=True)
     stage.send(*_KEYS)
     all_here = f"profile_sync:partitions_active == {PARTITIONS}"
     wait_for(lambda: bool(stage.source.query(all_here)), "work on all partitions")
-    with stage.another(DECLARE_TOPOLOGY="false"):
+    with stage.another():
         yield
-        arguments = {"x-queue-type": "classic"}
-        stage.mail.channel.queue_declare(_MEMBERS, durable=True, arguments=arguments)
+        stage.mail.channel.queue_delete(_MEMBERS)
         shared = f"profile_sync:partitions_active == {PARTITIONS // 2} and profile_sync:links == 2"
-        wait_for(lambda: bool(stage.source.query(shared)), "that the work is shared out")
+        wait_for(lambda: bool(stage.source.query(shared)), "that the work is shared out", 60)
 
 
 @contextmanager
@@ -42,15 +40,19 @@ def _a_routing_key_of_ones_own(stage: Stage) -> Iterator[None]:
 def _strangers_count_as_replicas(stage: Stage) -> Iterator[None]:
     """Each replica has more than its share of so many, and nobody keeps what it gives away."""
     since, alert = time.monotonic(), "ProfileSyncPartitionsMove"
+    strangers = 0
 
     def fired() -> bool:
+        nonlocal strangers
         # Only by an event a replica knows that a partition is its own.
         stage.send(*_KEYS)
+        while strangers < 2 * PARTITIONS + (time.monotonic() - since) / 2:
+            # Ever more of them: where nothing changes, partitions come to rest all the same.
+            channel.basic_consume(_MEMBERS, lambda *_: None)
+            strangers += 1
         return stage.fired(alert, since)
 
     channel: BlockingChannel = stage.mail.channel.connection.channel()
-    for _ in range(2 * PARTITIONS):
-        channel.basic_consume(_MEMBERS, lambda *_: None)
     with stage.another():
         await_alert(fired, alert)
         yield

@@ -106,14 +106,15 @@ def test_move_on_whatever_becomes_of_a_replica(
 def test_are_shared_out_anew_when_rabbitmq_restarts(
     private_node: Node, make: Make, api: StandIn
 ) -> None:
-    replicas = make(PARTITIONS="8", AMQP_URL=private_node.amqp_url())
+    url = private_node.create_vhost("restarted").amqp_url
+    replicas = make(PARTITIONS="8", AMQP_URL=url)
     replicas.add(4)
-    with Stream(private_node.amqp_url(), 200, 100) as stream:
+    with Stream(url, 200, 100) as stream:
         shared_out(replicas, 2, 2, 2, 2)
         stream.end()
         private_node.kill()
         private_node.start()
-    with Stream(private_node.amqp_url(), 200, 100, stream.sent) as stream:
+    with Stream(url, 200, 100, stream.sent) as stream:
         shared_out(replicas, 2, 2, 2, 2, within=AFTER_A_RESTART)
         all_written_in_order(stream, api)
 
@@ -188,11 +189,10 @@ def test_are_given_up_in_an_outage_and_shared_out_anew_after_it(
 
 @pytest.mark.slow
 def test_come_to_rest_when_rabbitmq_was_silent_for_a_while(private_node: Node, make: Make) -> None:
-    replicas = make(
-        PARTITIONS="4", AMQP_URL=private_node.amqp_url(), HEARTBEAT="10", AMBIGUOUS_WAIT="13"
-    )
+    url = private_node.create_vhost("silent").amqp_url
+    replicas = make(PARTITIONS="4", AMQP_URL=url, HEARTBEAT="10", AMBIGUOUS_WAIT="13")
     replicas.add(2)
-    with Stream(private_node.amqp_url(), 40, 50):
+    with Stream(url, 40, 50):
         shared_out(replicas, 2, 2)
         private_node.freeze()
         time.sleep(7)  # longer than an answer may take, shorter than a link may be silent

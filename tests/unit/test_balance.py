@@ -134,4 +134,4 @@ async def test_a_change_sets_them_moving_again() -> None:
 async def test_replicas_that_cannot_be_counted_are_asked_less_and_less_often() -> None:
     replica = Replica(8, [None])
     await replica.keep(3600)
-    assert replica.members.asked < 3600 / 30 + 10
+    assert replica.members.asked < 3600 / 15 + 10
