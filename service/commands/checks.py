@@ -249,7 +249,9 @@ def partitions_there(seen: Seen, wanted: int) -> int | None:
         return 1
     number = told.get("x-max-length")
     keeps = wanted > 1 or told.get(_OF_EVENTS, "true") is None
-    return int(number) if number is not None and keeps and number.isdecimal() else None
+    # What is the same in all of these queues.
+    ours = not told.keys() & {"x-queue-type", "x-overflow"}
+    return int(number) if number is not None and keeps and ours and number.isdecimal() else None
 
 
 def of_number(queue: str, there: int, wanted: int) -> Finding:

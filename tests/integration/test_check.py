@@ -268,7 +268,7 @@ class TestPartitions:
         assert code == 1
         fault = told(found, "fault")[f"queue {EVENTS}"]
         assert "1 message waits where no replica looks" in fault
-        assert f"is bound to {EVENTS}: events come here" in fault
+        assert f"is bound to {EVENTS}, beside {EVENTS}.partitions: events come twice" in fault
 
     def test_bindings_more_or_less_are_faults(
         self, check: Check, broker: Broker, mail: Mail

@@ -167,6 +167,7 @@ def test_a_partition_without_a_consumer_is_told_where_replicas_run() -> None:
         (1, {"x-single-active-consumer": None, "x-max-length": "8"}, 8),
         (1, {"x-max-length": "1000"}, None),
         (1, {"x-single-active-consumer": None}, None),
+        (1, {"x-single-active-consumer": None, "x-max-length": "8", "x-overflow": None}, None),
         (4, {"x-max-length": None}, None),
     ],
 )
