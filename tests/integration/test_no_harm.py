@@ -207,7 +207,7 @@ def test_equal_events_without_ids_all_count_though_the_link_is_lost(
     service: Start, mail: Mail, wire: Wire, calls_before: int
 ) -> None:
     running, api = service(
-        *("--latency", "0.05"), AMQP_URL=wire.url, MAX_IN_FLIGHT="4", PREFETCH="60", **QUICKEST
+        *("--latency", "0.2"), AMQP_URL=wire.url, MAX_IN_FLIGHT="4", PREFETCH="60", **QUICKEST
     )
     keys = [f"{key}" for key in range(20)]
     events = [update(key, number) for number in ("A", "B", "A") for key in keys]
